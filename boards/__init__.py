@@ -1,0 +1,1 @@
+"""Boards: their data, shells, bitstream flows and host driver."""

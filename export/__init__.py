@@ -1,0 +1,1 @@
+"""Write a trained network as QONNX and check it against torch."""

@@ -1,0 +1,1 @@
+"""Turn QONNX into an integer network, and that into streaming RTL."""

