@@ -1,0 +1,343 @@
+"""Our graph passes, which stand between FINN's own: sparse binary weights in, SparsePopcountMVAU out.
+
+FINN folds a weight quantizer only where its zero point is 0. Ours goes first and leaves what FINN's
+streamlining handles exactly, an integer MatMul and a scale:
+
+    x @ ((w01 + k/2**F) * eta)  =  (x @ (2**F * w01 + k)) * (eta / 2**F)
+
+After FINN's streamlining every hidden layer is MatMul -> MultiThreshold, and those pairs become ours.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import helper
+from qonnx.core.datatype import DataType
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.transformation.base import Transformation
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
+
+from sbnn.hls.finn_source import LoweringError, Source, SourceLayer
+from sbnn.hls.network import IntArray, SparseLayer
+from sbnn.hls.thresholds import reachable
+
+DOMAIN = "finn.custom_op.fpgadataflow"
+# FINN derives thresholds in float32: a handful of operations at 2**-24 each, relative to the sum's range.
+FLOAT32_SLACK = 2.0**-20
+
+
+class GuardConstantNeurons(Transformation):  # type: ignore[misc]
+    """Rewrite a neuron with a zero scale as one whose bias is beyond reach.
+
+    FINN divides thresholds by the scale and takes its sign as BIPOLAR, so a zero gives NaN there. The
+    replaced neuron has the scale 1 and an Add of +-B in front of its BipolarQuant; it stays as constant.
+    """
+
+    def __init__(self, source: Source) -> None:
+        super().__init__()
+        self.source = source
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Change the graph in place; never asks to be run again."""
+        for layer in self.source.layers:
+            dead = np.array([any(s.scale == 0 for s in chain) for chain in layer.stages])
+            if not layer.is_last and dead.any():
+                self._guard(model, layer, dead)
+        return model, False
+
+    def _guard(self, model: ModelWrapper, layer: SourceLayer, dead: NDArray[np.bool_]) -> None:
+        for name in layer.stage_nodes:
+            node = model.get_node_from_name(name)
+            if node.op_type not in ("BatchNormalization", "Mul"):
+                continue
+            scale = next(i for i in node.input[1:] + node.input[:1] if _has_initializer(model, i))
+            value = model.get_initializer(scale)
+            model.set_initializer(scale, np.where(value == 0, np.float32(1), value))
+        bias = np.zeros(len(layer.w01), np.float32)
+        for j in np.flatnonzero(dead):
+            value = Fraction(0)
+            for stage in layer.stages[j]:  # only what follows the last zero counts, and it is exact
+                value = (value + stage.pre) * stage.scale
+                root = math.sqrt(stage.variance)
+                value = (value if root == 1 else Fraction(float(value) / root)) + stage.post
+            bias[j] = math.copysign(_bound(layer, int(j)), 1 if value >= 0 else -1)
+        activation = model.find_consumer(model.get_node_from_name(layer.stage_nodes[-1]).output[0])
+        tensor, constant = model.make_new_valueinfo_name(), f"{layer.name}_constant_neurons"
+        model.set_tensor_shape(tensor, model.get_tensor_shape(activation.input[0]))
+        model.set_initializer(constant, bias)
+        add = helper.make_node("Add", [activation.input[0], constant], [tensor], name=constant)
+        activation.input[0] = tensor
+        _insert(model, activation, add)
+
+
+class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
+    """Replace every weight quantizer by its integer weights and a Mul, and dual rails by one MatMul.
+
+    (w01, xi, eta) stay in `source`; the graph computes the same values. Of a dual-rail layer
+    x @ (2**F * (w01a - w01b)) is left: xi cancels between the rails.
+    """
+
+    def __init__(self, source: Source, layers: Sequence[SparseLayer]) -> None:
+        super().__init__()
+        self.pairs = list(zip(source.layers, layers, strict=True))
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Change the graph in place; never asks to be run again."""
+        for node in model.get_nodes_by_op_type("BipolarQuant"):
+            if not _has_initializer(
+                model, node.input[0]
+            ):  # its scale is part of the next layer's eta
+                model.set_initializer(node.input[1], np.float32(1))
+        for source, layer in self.pairs:
+            node = model.get_node_from_name(source.node)
+            quant = model.find_producer(node.input[1])
+            if layer.rails == 2:
+                concat = model.find_producer(node.input[0])
+                negation = next(
+                    made
+                    for made in map(model.find_producer, concat.input)
+                    if made is not None and made.op_type in ("Neg", "Mul")
+                )
+                node.input[0] = next(i for i in negation.input if not _has_initializer(model, i))
+                model.graph.node.remove(concat)
+                model.graph.node.remove(negation)
+            weights = integer_weights(layer)
+            name = f"{layer.name}_weights"
+            model.set_initializer(name, weights.T.astype(np.float32))
+            model.set_tensor_datatype(name, _weight_datatype(weights))
+            node.input[1] = name
+            eta = np.array([float(eta / (1 << layer.xi_frac)) for eta in source.eta], np.float32)
+            scale = f"{layer.name}_eta"
+            model.set_initializer(scale, eta[0] if (eta == eta[0]).all() else eta)
+            summed = model.make_new_valueinfo_name()
+            mul = helper.make_node("Mul", [summed, scale], [node.output[0]], name=scale)
+            model.set_tensor_shape(summed, model.get_tensor_shape(node.output[0]))
+            node.output[0] = summed
+            index = list(model.graph.node).index(node)
+            model.graph.node.insert(index + 1, mul)
+            model.graph.node.remove(quant)
+        return model, False
+
+
+class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
+    """Replace each MatMul -> MultiThreshold, and the last MatMul, by the node SparsePopcountMVAU.
+
+    The thresholds are the exact ones of `layers`, not FINN's; `compare_thresholds` has compared the two.
+    The last layer's node gives the integer scores, and one Mul by their unit follows it.
+    """
+
+    def __init__(self, layers: Sequence[SparseLayer], score_unit: Fraction) -> None:
+        super().__init__()
+        self.layers = layers
+        self.score_unit = score_unit
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Change the graph in place; never asks to be run again."""
+        for layer, (product, threshold) in zip(
+            self.layers, layer_pairs(model, self.layers), strict=True
+        ):
+            self._replace(model, layer, product, threshold)
+        model = model.transform(InferShapes())
+        return model.transform(InferDataTypes()), False
+
+    def _replace(
+        self, model: ModelWrapper, layer: SparseLayer, product: Any, threshold: Any | None
+    ) -> None:
+        end = _chain_end(model, product) if threshold is None else threshold
+        output, shape = end.output[0], list(model.get_tensor_shape(product.input[0]))
+        old = [product]
+        while old[-1] is not end:
+            old.append(model.find_consumer(old[-1].output[0]))
+        index = list(model.graph.node).index(product)
+        for node in old:
+            model.graph.node.remove(node)
+        if threshold is None:
+            low, high = score_range(layer)
+            datatype = _signed_datatype(low, high)
+            scores, unit = f"{layer.name}_scores", f"{layer.name}_score_unit"
+            model.set_tensor_shape(scores, [*shape[:-1], layer.mh])
+            model.set_initializer(unit, np.float32(float(self.score_unit)))
+            mul = helper.make_node("Mul", [scores, unit], [output], name=unit)
+            model.graph.node.insert(index, mul)
+            output = scores
+        else:
+            datatype = DataType["BIPOLAR"]
+        node = helper.make_node(
+            "SparsePopcountMVAU",
+            [product.input[0], *_parameters(model, layer)],
+            [output],
+            name=layer.name,
+            domain=DOMAIN,
+            backend="fpgadataflow",
+            layer=layer.name,
+            MW=layer.mw,
+            MH=layer.mh,
+            SIMD=layer.inputs,
+            PE=layer.mh,
+            rails=layer.rails,
+            xi_frac=layer.xi_frac,
+            noActivation=int(threshold is None),
+            inputDataType="BIPOLAR",
+            outputDataType=datatype.name,
+            numInputVectors=shape[:-1],
+        )
+        model.graph.node.insert(index, node)
+        model.set_tensor_datatype(output, datatype)
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """A sum at which FINN's float32 threshold decides otherwise than the exact one."""
+
+    layer: str
+    neuron: int
+    total: int
+
+
+def compare_thresholds(model: ModelWrapper, layers: Sequence[SparseLayer]) -> tuple[Rounding, ...]:
+    """Compare FINN's streamlined thresholds with the exact ones at every sum that an input can give.
+
+    Returns:
+        where the two differ by no more than float32 rounding; the exact one is kept there.
+
+    Raises:
+        LoweringError: they differ by more; names layer and neuron.
+    """
+    found: list[Rounding] = []
+    for layer, (product, threshold) in zip(layers, layer_pairs(model, layers), strict=True):
+        weights = model.get_initializer(product.input[1]).T.astype(np.float64)
+        wanted = integer_weights(layer)
+        signs = np.where((weights == wanted).all(1), 1, -1)
+        if not (weights == wanted * signs[:, None]).all():
+            j = int(np.flatnonzero((weights != wanted * signs[:, None]).any(1))[0])
+            raise LoweringError(
+                f"layer {layer.name}: FINN's streamlining changed the weights of neuron {j}"
+            )
+        if threshold is None:
+            continue
+        limits = np.broadcast_to(
+            model.get_initializer(threshold.input[1]).astype(np.float64).reshape(-1), layer.mh
+        )
+        for j in range(layer.mh):
+            found += _compare_neuron(layer, j, int(signs[j]), float(limits[j]))
+    return tuple(found)
+
+
+def _compare_neuron(layer: SparseLayer, j: int, sign: int, limit: float) -> list[Rounding]:
+    threshold, invert = layer.threshold, layer.invert
+    if threshold is None or invert is None:
+        raise LoweringError(f"layer {layer.name}: gives scores where FINN has a MultiThreshold")
+    totals = reachable(layer, j)
+    ones = int(layer.w01[j].sum())
+    centred = 2 * totals - ((ones << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw)
+    exact = (totals >= threshold[j]) ^ invert[j]
+    finn = sign * centred >= limit
+    differ = np.flatnonzero(exact != finn)
+    slack = 1 + FLOAT32_SLACK * max(float(np.abs(centred).max()), 1.0)
+    far = differ[np.abs(sign * centred[differ] - limit) > slack]
+    if far.size:
+        raise LoweringError(
+            f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {bool(finn[far[0]])} at "
+            f"the sum {sign * int(centred[far[0]])}, the stored BatchNorm says {bool(exact[far[0]])}"
+        )
+    return [Rounding(layer.name, j, int(totals[i])) for i in differ]
+
+
+def layer_pairs(model: ModelWrapper, layers: Sequence[SparseLayer]) -> list[tuple[Any, Any | None]]:
+    """Return (MatMul, MultiThreshold or None for the last) per layer of a streamlined graph."""
+    products = model.get_nodes_by_op_type("MatMul")
+    if len(products) != len(layers):
+        raise LoweringError(
+            f"streamlined graph has {len(products)} MatMuls, needs {len(layers)}, one per layer"
+        )
+    pairs: list[tuple[Any, Any | None]] = []
+    for layer, product in zip(layers, products, strict=True):
+        follower = model.find_consumer(product.output[0])
+        if layer.is_last:
+            pairs.append((product, None))
+        elif follower is None or follower.op_type != "MultiThreshold":
+            found = "the output" if follower is None else f"{follower.op_type} {follower.name}"
+            raise LoweringError(
+                f"layer {layer.name}: FINN's streamlining left {found} after the MatMul, needs a "
+                "MultiThreshold"
+            )
+        else:
+            pairs.append((product, follower))
+    return pairs
+
+
+def integer_weights(layer: SparseLayer) -> IntArray:
+    """Return 2**F * w01 + k, (MH, inputs) int64; of dual rails 2**F * (w01a - w01b)."""
+    scaled = layer.w01.astype(np.int64) << layer.xi_frac
+    if layer.rails == 2:
+        return scaled[:, : layer.inputs] - scaled[:, layer.inputs :]
+    return scaled + layer.xi_num[:, None]
+
+
+def score_range(layer: SparseLayer) -> tuple[int, int]:
+    """Return the smallest and largest score that the last layer can give."""
+    lows, highs = layer.reach()
+    offset = layer.offset if layer.offset is not None else np.zeros(layer.mh, np.int64)
+    return int((2 * lows + offset).min()), int((2 * highs + offset).max())
+
+
+def _parameters(model: ModelWrapper, layer: SparseLayer) -> list[str]:
+    """Store a layer's arrays as initializers, w01 as FINN does with shape (MW, MH); return their names."""
+    arrays: dict[str, tuple[NDArray[Any], str]] = {
+        "w01": (layer.w01.T.astype(np.float32), "BINARY"),
+        "xi_num": (layer.xi_num, "INT64"),
+    }
+    if layer.offset is not None:
+        arrays["offset"] = (layer.offset, "INT64")
+    if layer.threshold is not None and layer.invert is not None:
+        arrays["threshold"] = (layer.threshold, "INT64")
+        arrays["invert"] = (layer.invert.astype(np.float32), "BINARY")
+    names = []
+    for key, (array, datatype) in arrays.items():
+        name = f"{layer.name}_{key}"
+        model.set_initializer(name, np.ascontiguousarray(array))
+        model.set_tensor_datatype(name, DataType[datatype])
+        names.append(name)
+    return names
+
+
+def _chain_end(model: ModelWrapper, node: Any) -> Any:
+    while (follower := model.find_consumer(node.output[0])) is not None:
+        node = follower
+    return node
+
+
+def _has_initializer(model: ModelWrapper, tensor: str) -> bool:
+    return model.get_initializer(tensor) is not None
+
+
+def _insert(model: ModelWrapper, before: Any, node: Any) -> None:
+    model.graph.node.insert(list(model.graph.node).index(before), node)
+
+
+def _bound(layer: SourceLayer, j: int) -> float:
+    """Return a power of two beyond everything neuron j can reach with its zero scales set to 1."""
+    mw = layer.w01.shape[1]
+    bound = float(layer.eta[j] * mw * (1 + abs(layer.xi[j])))
+    for stage in layer.stages[j]:
+        scale = abs(float(stage.scale)) or 1.0
+        bound = (bound + abs(float(stage.pre))) * scale / math.sqrt(stage.variance)
+        bound += abs(float(stage.post))
+    return 4 * 2.0 ** math.ceil(math.log2(bound + 1))
+
+
+def _weight_datatype(weights: IntArray) -> Any:
+    if (np.abs(weights) == 1).all():
+        return DataType["BIPOLAR"]
+    # One below the largest magnitude, so that FINN may absorb a sign into any column.
+    return DataType.get_smallest_possible(-int(np.abs(weights).max()) - 1)
+
+
+def _signed_datatype(low: int, high: int) -> Any:
+    return DataType.get_smallest_possible(min(low, -high - 1, -2))

@@ -1,0 +1,288 @@
+"""From a QONNX file to the integer network: the ordered list of passes, FINN's and ours.
+
+`lower` is that list, one named pass per line. The graph after every pass is saved, so that Netron shows
+what each one did. Importing this module imports FINN (seconds): import it where it is used.
+"""
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN, InferMissingGemmBias
+from finn.transformation.streamline import Streamline
+from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+from onnx import ModelProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.gemm_to_matmul import GemmToMatMul
+from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
+from qonnx.util.cleanup import cleanup_model
+
+from sbnn.export.execute import execute
+from sbnn.hls import reference
+from sbnn.hls.finn_nodes import layer_of
+from sbnn.hls.finn_fold import integer_layers, prove_layers
+from sbnn.hls.finn_passes import (
+    ExtractSparseBinaryWeights,
+    GuardConstantNeurons,
+    InferSparsePopcountMVAU,
+    Rounding,
+    compare_thresholds,
+)
+from sbnn.hls.finn_source import LoweringError, Source, layer_names, read
+from sbnn.hls.network import Network
+from sbnn.hls.thresholds import Proof
+from sbnn.train.files import write_atomic
+
+SAMPLE_SEED = 2023
+SAMPLE_SIZE = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Lowered:
+    """The integer network and what was found on the way to it.
+
+    Attributes:
+        network: the result.
+        graph: the last graph, of SparsePopcountMVAU nodes, for FINN's own flow.
+        passes: names in order, as the saved files are numbered.
+        proofs: per hidden layer, how many reachable sums were enumerated.
+        roundings: sums at which FINN's float32 threshold would decide otherwise.
+        images: how many images were compared with the original graph.
+        images_from: where they came from.
+        score_ties: images whose class differs because equal scores were parted by float rounding.
+    """
+
+    network: Network
+    graph: ModelWrapper
+    passes: tuple[str, ...]
+    proofs: tuple[Proof, ...]
+    roundings: tuple[Rounding, ...]
+    images: int
+    images_from: str
+    score_ties: int
+
+    def report(self) -> dict[str, Any]:
+        """Return the figures as plain JSON values."""
+        return {
+            "network_digest": self.network.digest(),
+            "passes": list(self.passes),
+            "proved": [
+                {
+                    "layer": proof.layer,
+                    "neurons": proof.neurons,
+                    "sums": proof.sums,
+                    "constant": proof.constant,
+                }
+                for proof in self.proofs
+            ],
+            "finn_float32_roundings": [
+                {"layer": found.layer, "neuron": found.neuron, "sum": found.total}
+                for found in self.roundings
+            ],
+            "compared": {
+                "images": self.images,
+                "from": self.images_from,
+                "score_ties_parted_by_float32": self.score_ties,
+            },
+        }
+
+
+def lower(
+    source: Path | ModelProto,
+    name: str,
+    save_dir: Path | None = None,
+    images: NDArray[np.uint8] | None = None,
+) -> Network:
+    """Return the integer network of a QONNX graph; see `lower_with_report`."""
+    return lower_with_report(source, name, save_dir, images).network
+
+
+def lower_with_report(
+    source: Path | ModelProto,
+    name: str,
+    save_dir: Path | None = None,
+    images: NDArray[np.uint8] | None = None,
+) -> Lowered:
+    """Run every pass on a QONNX graph and check the result against the graph.
+
+    Args:
+        source: file, or the graph itself.
+        name: name of the network, a Verilog identifier.
+        save_dir: where intermediate_models/NN_<pass>.onnx go; None saves nothing.
+        images: (B, *shape) uint8 to compare on; by default the model's tracked sample, or random ones
+            where `name` is no model of ours.
+
+    Raises:
+        LoweringError: not a QONNX graph that can be expressed; names the node.
+    """
+    original = _read_file(source) if isinstance(source, Path) else source
+    run = _Recorder(save_dir)
+    model = run("original", original, _wrap)
+    names = layer_names(model)
+    model = run("cleanup", model, cleanup_model)
+    model = run("infer_missing_gemm_bias", model, _plain(InferMissingGemmBias()))
+    model = run("gemm_to_matmul", model, _plain(GemmToMatMul()))
+    model = run("fold_transpose_into_quant_init", model, _named(FoldTransposeIntoQuantInit()))
+    exact = read(model, names)
+    layers, score_unit = integer_layers(exact)
+    proofs = prove_layers(exact, layers)
+    model = run("guard_constant_neurons", model, _plain(GuardConstantNeurons(exact)))
+    weights = ExtractSparseBinaryWeights(exact, layers)
+    model = run("extract_sparse_binary_weights", model, _named(weights))
+    model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN()))
+    model = run("streamline", model, _named(Streamline()))
+    model = run("round_and_clip_thresholds", model, _named(RoundAndClipThresholds()))
+    roundings = compare_thresholds(model, layers)
+    popcounts = InferSparsePopcountMVAU(layers, score_unit)
+    model = run("infer_sparse_popcount_mvau", model, _named(popcounts))
+    network = extract_network(model, exact, name)
+    if images is None:
+        images, images_from = sample(network)
+    else:
+        images_from = "the caller"
+    ties = compare(network, original, images)
+    return Lowered(
+        network, model, tuple(run.passes), proofs, roundings, len(images), images_from, ties
+    )
+
+
+def extract_network(model: ModelWrapper, source: Source, name: str) -> Network:
+    """Return the integer network that the SparsePopcountMVAU nodes of a graph describe."""
+    layers = []
+    for node in model.get_nodes_by_op_type("SparsePopcountMVAU"):
+        arrays = {tensor: model.get_initializer(tensor) for tensor in node.input[1:]}
+        layers.append(layer_of(getCustomOp(node), arrays))
+    return Network(name, source.encoding, tuple(layers))
+
+
+def sample(network: Network) -> tuple[NDArray[np.uint8], str]:
+    """Return images to compare on: the model's tracked sample, or seeded random ones; and which."""
+    from sbnn.train.config import load_config, model_names
+    from sbnn.train.data import sample_images
+
+    if network.name in model_names():
+        images, _ = sample_images(load_config(network.name))
+        if images.shape[1:] == network.encoding.shape:
+            return images, f"the tracked sample of {network.name}"
+    rng = np.random.default_rng(SAMPLE_SEED)
+    shape = (SAMPLE_SIZE, *network.encoding.shape)
+    return rng.integers(0, 256, shape, np.uint8), f"random pixels, seed {SAMPLE_SEED}"
+
+
+def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -> int:
+    """Compare every hidden bit and every class with qonnx's execution of the original graph.
+
+    Returns:
+        the number of images whose class differs although the two scores are equal: the graph adds in
+        float32, and its rounding parts what is a tie in the integers.
+
+    Raises:
+        LoweringError: a bit or a class differs; names layer, neuron and image.
+    """
+    wanted, found = execute(original, images), reference.run(network, images)
+    for layer, graph_bits, bits in zip(network.layers, wanted.hidden, found.hidden, strict=False):
+        wrong = np.argwhere(graph_bits != bits)
+        if len(wrong):
+            image, neuron = wrong[0].tolist()
+            raise LoweringError(
+                f"layer {layer.name}: neuron {neuron} is {int(bits[image, neuron])} for image {image}, "
+                f"the graph says {int(graph_bits[image, neuron])}; {len(wrong)} of {bits.size} bits "
+                "differ"
+            )
+    rows = np.arange(len(images))
+    differ = found.classes != wanted.classes
+    ties = differ & (found.scores[rows, wanted.classes] == found.scores.max(1))
+    if (differ & ~ties).any():
+        image = int(np.flatnonzero(differ & ~ties)[0])
+        raise LoweringError(
+            f"layer {network.layers[-1].name}: image {image} is class {found.classes[image]}, the "
+            f"graph says {wanted.classes[image]}; {int((differ & ~ties).sum())} of {len(images)} differ"
+        )
+    return int(ties.sum())
+
+
+class _Recorder:
+    """Runs one named pass after the other and saves the graph after each."""
+
+    def __init__(self, save_dir: Path | None) -> None:
+        self.folder = None if save_dir is None else save_dir / "intermediate_models"
+        self.passes: list[str] = []
+        if self.folder is not None and self.folder.is_dir():
+            for stale in self.folder.glob("[0-9][0-9]_*.onnx"):
+                stale.unlink()
+
+    def __call__(
+        self, name: str, graph: Any, change: Callable[[Any], ModelWrapper]
+    ) -> ModelWrapper:
+        try:
+            with _quiet():
+                model = change(graph)
+        except LoweringError:
+            raise
+        except Exception as error:  # FINN and qonnx raise bare exceptions and assertions
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise LoweringError(f"pass {name} failed on this graph ({reason})") from error
+        if self.folder is not None:
+            content = model.model.SerializeToString(deterministic=True)
+            write_atomic(self.folder / f"{len(self.passes):02d}_{name}.onnx", content)
+        self.passes.append(name)
+        return model
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence FINN's and qonnx's warnings, which are about data layouts that an MLP does not have."""
+    level = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _wrap(model: ModelProto) -> ModelWrapper:
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    return ModelWrapper(copy)
+
+
+def _plain(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
+    return lambda model: model.transform(transformation)
+
+
+def _named(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
+    """Apply a pass, then annotate datatypes and give every node and tensor its readable name again."""
+
+    def change(model: ModelWrapper) -> ModelWrapper:
+        for step in (
+            transformation,
+            InferDataTypes(),
+            GiveUniqueNodeNames(),
+            GiveReadableTensorNames(),
+        ):
+            model = model.transform(step)
+        return model
+
+    return change
+
+
+def _read_file(path: Path) -> ModelProto:
+    try:
+        model = ModelProto.FromString(path.read_bytes())
+    except DecodeError as error:
+        raise LoweringError(f"{path}: not an ONNX file ({error})") from error
+    if not model.graph.node:
+        raise LoweringError(f"{path}: not an ONNX file, it has no nodes")
+    return model
