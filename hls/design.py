@@ -1,0 +1,191 @@
+"""The design: an integer network plus every choice that turns it into hardware, and what follows from them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from sbnn.hls.network import Network, NetworkError
+from sbnn.hls.rows import LayerRows, resolve
+from sbnn.hls.wired import LayerRtl, emit_layer
+from sbnn.train.files import digest
+
+MANIFEST_FORMAT = "sbnn-manifest-1"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a user or a board chooses.
+
+    Attributes:
+        levels_per_stage: full-adder levels between registers: fewer registers, lower clock.
+        beat_bits: width of s_axis_tdata.
+        out_beat_bits: width of m_axis_tdata.
+        scores: send the scores behind the class.
+    """
+
+    levels_per_stage: int = 2
+    beat_bits: int = 64
+    out_beat_bits: int = 64
+    scores: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A network with its choices and its generated layers."""
+
+    network: Network
+    choices: Choices
+    rows: tuple[LayerRows, ...]
+    layers: tuple[LayerRtl, ...]
+
+    @property
+    def beats(self) -> int:
+        """Input beats per image."""
+        return -(-self.network.encoding.bits // self.choices.beat_bits)
+
+    @property
+    def score_bits(self) -> int:
+        """Width of one score inside the core."""
+        return self.layers[-1].score_bits
+
+    @property
+    def field_bits(self) -> int:
+        """Width of one field of the result word."""
+        return 16 if self.score_bits <= 16 else 32 if self.score_bits <= 32 else 64
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the fields of the result word, lowest first."""
+        names = [f"score{i}" for i in range(self.network.classes)] if self.choices.scores else []
+        return ("class", *names)
+
+    @property
+    def result_bits(self) -> int:
+        """Width of the result word."""
+        return len(self.fields) * self.field_bits
+
+    @property
+    def out_beats(self) -> int:
+        """Output beats per image."""
+        return -(-self.result_bits // self.choices.out_beat_bits)
+
+    @property
+    def index_bits(self) -> int:
+        """Width of the class index inside the core."""
+        return max(1, (self.network.classes - 1).bit_length())
+
+    @property
+    def core_cycles(self) -> int:
+        """Cycles from the input vector to index and scores."""
+        argmax = (self.network.classes - 1).bit_length()
+        return sum(layer.latency_cycles for layer in self.layers) + argmax
+
+    @property
+    def latency_cycles(self) -> int:
+        """Cycles from the first input beat to the first output beat, nothing waiting."""
+        return self.beats - 1 + 1 + self.core_cycles + 1
+
+    @property
+    def ii_cycles(self) -> int:
+        """Cycles between images: the wider of the two streams; the core itself takes one a cycle."""
+        return max(self.beats, self.out_beats)
+
+    @property
+    def depth(self) -> int:
+        """Places for results; enough that a reader that is always ready never slows the input."""
+        stay = self.core_cycles + 3 + self.out_beats
+        return max(2, 1 << (stay // self.ii_cycles + 1).bit_length())
+
+
+def make_design(network: Network, choices: Choices) -> Design:
+    """Generate every layer of a network.
+
+    Raises:
+        NetworkError: a choice is out of range.
+    """
+    if choices.levels_per_stage < 1:
+        raise NetworkError(
+            f"levels_per_stage is {choices.levels_per_stage}, needs at least 1 level between registers"
+        )
+    for name in ("beat_bits", "out_beat_bits"):
+        if not 8 <= getattr(choices, name) <= 4096 or getattr(choices, name) % 8:
+            raise NetworkError(
+                f"{name} is {getattr(choices, name)}, needs a multiple of 8 from 8 to 4096"
+            )
+    rows = resolve(network)
+    layers = tuple(
+        emit_layer(resolved, f"{network.name}_{resolved.layer.name}", choices.levels_per_stage)
+        for resolved in rows
+    )
+    return Design(network, choices, rows, layers)
+
+
+def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[str, Any]:
+    """Return what anyone needs to drive the generated core, and what it was made from.
+
+    Args:
+        design: the design.
+        board: the board it was generated for.
+        files: {path in the build folder: text} of the RTL, in the order in which tools should read it.
+    """
+    network, choices = design.network, design.choices
+    rtl = "".join(f"{name}\0{text}\0" for name, text in files.items())
+    return {
+        "format": MANIFEST_FORMAT,
+        "generator": f"sbnn {version('sbnn')}",
+        "model": network.name,
+        "board": board,
+        "top": network.name,
+        "sources": list(files),
+        "ports": {
+            "aclk": "clock",
+            "aresetn": "synchronous reset, active low",
+            "s_axis_tdata": choices.beat_bits,
+            "s_axis_tlast": "optional: with the last beat of an image or of a batch",
+            "m_axis_tdata": choices.out_beat_bits,
+            "m_axis_tlast": "with the last beat of each result",
+        },
+        "input": {
+            "shape": list(network.encoding.shape),
+            "threshold": network.encoding.threshold,
+            "bits": network.encoding.bits,
+            "beat_bits": choices.beat_bits,
+            "beats": design.beats,
+            "bit_order": (
+                f"bit i of the image (row-major pixel i >= threshold) is bit i % {choices.beat_bits} "
+                f"of beat i // {choices.beat_bits}"
+            ),
+        },
+        "output": {
+            "beat_bits": choices.out_beat_bits,
+            "beats": design.out_beats,
+            "field_bits": design.field_bits,
+            "fields": list(design.fields),
+            "field_order": "lowest bits of the first beat first; scores in two's complement",
+        },
+        "classes": network.classes,
+        "ii_cycles": design.ii_cycles,
+        "latency_cycles": design.latency_cycles,
+        "latency_meaning": "from the first input beat to the first output beat, no stalls",
+        "layers": [
+            {
+                "name": resolved.layer.name,
+                "module": layer.module,
+                "mh": resolved.layer.mh,
+                "mw": resolved.layer.mw,
+                "ones": resolved.layer.ones,
+                "xi_frac": resolved.layer.xi_frac,
+                "latency_cycles": layer.latency_cycles,
+            }
+            for resolved, layer in zip(design.rows, design.layers, strict=True)
+        ],
+        "network_digest": network.digest(),
+        "rtl_digest": digest(rtl.encode()),
+    }
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """Return the manifest as the text of manifest.json."""
+    return json.dumps(manifest, indent=2) + "\n"

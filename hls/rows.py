@@ -1,0 +1,129 @@
+"""What each neuron really counts: rails resolved, constants folded, dead neurons found.
+
+Hardware sees a neuron as `Row`: a few literals to count and a base that is always there. Everything that
+is known before any image arrives goes into the base, so that no gate is spent on it.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sbnn.hls.network import BoolArray, Network, SparseLayer
+
+
+@dataclass(frozen=True)
+class Row:
+    """P of one neuron: base + the number of literals that are on.
+
+    Attributes:
+        literals: (input index, complemented) pairs, each input at most once.
+        base: ones that are on in every image.
+    """
+
+    literals: tuple[tuple[int, bool], ...]
+    base: int
+
+
+@dataclass(frozen=True, eq=False)
+class LayerRows:
+    """A layer as its hardware sees it.
+
+    Attributes:
+        layer: the layer of the integer network.
+        rows: one per output; None where nothing reads the output.
+        total: S as a row, for layers where some xi is not 0.
+        constants: {output index: bit} of the outputs that no image changes.
+    """
+
+    layer: SparseLayer
+    rows: tuple[Row | None, ...]
+    total: Row | None
+    constants: dict[int, bool]
+
+    @property
+    def literals(self) -> int:
+        """Number of literals that the hardware counts for all P (S not included)."""
+        return sum(len(row.literals) for row in self.rows if row is not None)
+
+
+def resolve(network: Network) -> tuple[LayerRows, ...]:
+    """Return the rows of every layer, constants of one layer folded into the next."""
+    resolved = []
+    known: dict[int, bool] = {}
+    for index, layer in enumerate(network.layers):
+        last = index == len(network.layers) - 1
+        read = np.ones(layer.mh, bool) if last else inputs_read(network.layers[index + 1])
+        resolved.append(resolve_layer(layer, known, read))
+        known = resolved[-1].constants
+    return tuple(resolved)
+
+
+def inputs_read(layer: SparseLayer) -> BoolArray:
+    """Return which of the layer's inputs it reads, (inputs,) bool.
+
+    S reads every input, so with one rail and a xi that is not 0 none is dead.
+    """
+    columns = layer.w01.any(0)
+    if layer.rails == 2:
+        return np.asarray(columns[: layer.inputs] | columns[layer.inputs :])
+    return np.asarray(columns | layer.xi_num.any())
+
+
+def resolve_layer(layer: SparseLayer, known: dict[int, bool], read: BoolArray) -> LayerRows:
+    """Return the rows of one layer.
+
+    Args:
+        layer: the layer.
+        known: inputs with a constant value.
+        read: (MH,) bool, outputs that the next layer reads.
+    """
+    rows = [
+        make_row(np.flatnonzero(layer.w01[j]), layer, known) if read[j] else None
+        for j in range(layer.mh)
+    ]
+    total = None
+    if layer.xi_num.any():
+        # Two rails: one of x and ~x is always on, so S is a constant.
+        every = Row((), layer.inputs)
+        total = every if layer.rails == 2 else make_row(np.arange(layer.mw), layer, known)
+    constants = {} if layer.is_last else _constants(layer, known)
+    return LayerRows(layer, tuple(rows), total, constants)
+
+
+def make_row(columns: np.ndarray, layer: SparseLayer, known: dict[int, bool]) -> Row:
+    """Return the row that counts the given columns of w01."""
+    seen: dict[int, bool] = {}
+    base = 0
+    for column in columns.tolist():
+        index, complemented = column % layer.inputs, column >= layer.inputs
+        if index in known:
+            base += known[index] ^ complemented
+        elif index in seen:  # x and ~x of one input: one of the two is always on
+            del seen[index]
+            base += 1
+        else:
+            seen[index] = complemented
+    return Row(tuple(seen.items()), base)
+
+
+def _constants(layer: SparseLayer, known: dict[int, bool]) -> dict[int, bool]:
+    """Return the outputs that are the same in every image, given the known inputs."""
+    if layer.threshold is None or layer.invert is None:
+        return {}
+    constants = {}
+    everything = make_row(np.arange(layer.mw), layer, known)
+    for j in range(layer.mh):
+        row = make_row(np.flatnonzero(layer.w01[j]), layer, known)
+        n, k = len(row.literals), int(layer.xi_num[j])
+        rest = len(everything.literals) - n if layer.rails == 1 else 0
+        fixed = everything.base if layer.rails == 1 else layer.inputs
+        reach = [
+            ((row.base + p) << layer.xi_frac)
+            + k * (fixed + (p + others if layer.rails == 1 else 0))
+            for p in (0, n)
+            for others in (0, rest)
+        ]
+        low, high = min(reach) >= layer.threshold[j], max(reach) >= layer.threshold[j]
+        if low == high:
+            constants[j] = bool(low ^ layer.invert[j])
+    return constants

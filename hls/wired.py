@@ -1,0 +1,393 @@
+"""Wired layers: every connection is a wire into a compressor heap, one vector per cycle.
+
+`emit_layer` writes one SystemVerilog module per layer: free running, no handshake, a fixed latency; the
+stream around it is `rtl/sbnn_flow.sv`. Per neuron: a truth table where at most 6 literals are counted and xi
+is 0 (one LUT6, or four LUT4), else a heap of full adders with registers every few levels, one addition and
+one comparison. Where xi is not 0 the layer counts S once and shares, per distinct xi and threshold fraction,
+
+    V = (xi_num*S >> F) + [xi_num*S mod 2**F >= T mod 2**F]      y = P + V > T >> F
+
+so that a neuron pays one short addition for it (Eq. 4: the xi*q term is the same for all outputs).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sbnn.hls.compress import Schedule, count_width, schedule, signed_width
+from sbnn.hls.rows import LayerRows, Row
+
+# One LUT6 on 7-series, four LUT4 on ECP5: at most what two full-adder levels and a comparison would take.
+TABLE_LITERALS = 6
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a layer is made of, for the estimate before synthesis.
+
+    Attributes:
+        full_adders: in all heaps.
+        tables: {literals: number of neurons that are truth tables}.
+        sums: result widths, in bits, of the carry-propagate additions.
+        compares: widths of the comparisons with a constant.
+        registers: flip-flops.
+    """
+
+    full_adders: int
+    tables: dict[int, int]
+    sums: tuple[int, ...]
+    compares: tuple[int, ...]
+    registers: int
+
+
+@dataclass(frozen=True)
+class LayerRtl:
+    """One generated module.
+
+    Attributes:
+        module: its name.
+        text: SystemVerilog.
+        latency_cycles: from x to y.
+        score_bits: width of one score (last layer), else 0.
+        cost: what it is made of.
+    """
+
+    module: str
+    text: str
+    latency_cycles: int
+    score_bits: int
+    cost: Cost
+
+
+class Body:
+    """Lines of a module and the count of what they cost."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.full_adders = 0
+        self.tables: dict[int, int] = {}
+        self.sums: list[int] = []
+        self.compares: list[int] = []
+        self.registers = 0
+
+    def comment(self, text: str) -> None:
+        """Add a comment line."""
+        self.lines.append(f"\n  // {text}")
+
+    def wire(self, name: str, width: int, value: str, signed: str = "") -> str:
+        """Declare a wire and return its name."""
+        self.lines.append(f"  wire {signed}[{width - 1}:0] {name} = {value};")
+        return name
+
+    def register(self, name: str, width: int, value: str, signed: str = "") -> str:
+        """Declare a register that takes `value` every cycle and return its name."""
+        self.lines.append(f"  logic {signed}[{width - 1}:0] {name};")
+        self.lines.append(f"  always_ff @(posedge aclk) {name} <= {value};")
+        self.registers += width
+        return name
+
+    def delay(self, name: str, width: int, cycles: int) -> str:
+        """Return `name` some cycles later."""
+        for cycle in range(cycles):
+            name = self.register(f"{name}_d" if cycle == 0 else f"{name}d", width, name)
+        return name
+
+
+def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> LayerRtl:
+    """Write the module of one layer.
+
+    Args:
+        resolved: the layer with constants and rails resolved.
+        module: name of the module.
+        levels_per_stage: full-adder levels between registers, at least 1.
+    """
+    layer = resolved.layer
+    body = Body()
+    shared = _shared(body, resolved, levels_per_stage) if resolved.total is not None else None
+    stages = [_row_stages(row, shared is not None, levels_per_stage) for row in resolved.rows]
+    # Stage at which the popcounts of all rows are needed: as late as V, or the deepest heap, if later.
+    meet = max([shared.stage if shared else 0, *(s for s in stages if s is not None)])
+    taps = _input_taps(body, resolved, [meet - s for s in stages if s is not None], shared)
+    latency = meet + (1 if shared or layer.is_last else 0)
+    score_bits = _score_bits(resolved) if layer.is_last else 0
+    outputs = []
+    for j, row in enumerate(resolved.rows):
+        stage = stages[j]
+        if row is None or stage is None:
+            outputs.append(f"  assign y[{j}] = 1'b0;  // nothing reads it")
+        elif layer.is_last:
+            source = taps[meet - stage] if shared else "x"
+            wait = 0 if shared else meet - stage
+            outputs.append(_emit_score(body, resolved, j, row, source, wait, shared, score_bits,
+                                       levels_per_stage))
+        elif j in resolved.constants:
+            outputs.append(f"  assign y[{j}] = 1'b{int(resolved.constants[j])};  // in every image")
+        elif shared:
+            outputs.append(_emit_shared(body, resolved, j, row, taps[meet - stage], shared,
+                                        levels_per_stage))
+        else:
+            outputs.append(_emit_plain(body, resolved, j, row, meet - stage, levels_per_stage))
+    cost = Cost(body.full_adders, body.tables, tuple(body.sums), tuple(body.compares), body.registers)
+    width = layer.mh * max(score_bits, 1)
+    unused = f"  wire unused = &{{1'b0, {', '.join(taps.values())}}};  // S and P need not read all of x"
+    text = _module(resolved, module, latency, width, [*body.lines, "", unused, *outputs])
+    return LayerRtl(module, text, latency, score_bits, cost)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The shared S of a layer: V per (xi_num, fraction of T), and U = xi_num*S per xi_num.
+
+    Attributes:
+        stage: cycles from x to V (hidden layer) or U (last layer).
+        names: {(xi_num, fraction)} -> signal; fraction is 0 in the last layer.
+        ranges: {(xi_num, fraction)} -> smallest and largest value.
+        bits: {(xi_num, fraction)} -> width.
+    """
+
+    stage: int
+    names: dict[tuple[int, int], str]
+    ranges: dict[tuple[int, int], tuple[int, int]]
+    bits: dict[tuple[int, int], int]
+
+
+def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
+    """Emit S, xi_num*S and the shared V of a layer."""
+    layer, total = resolved.layer, resolved.total
+    if total is None:  # pragma: no cover - the caller asks only where xi is not 0
+        raise ValueError(layer.name)
+    frac = layer.xi_frac
+    body.comment(f"S: how many of the {len(total.literals)} inputs are on; shared by all neurons.")
+    count, width, stage = _count(body, "s", total, "x", levels_per_stage)
+    names, ranges, bits = {}, {}, {}
+    for k in sorted(set(layer.xi_num.tolist())):
+        ends = sorted((k * total.base, k * (total.base + len(total.literals))))
+        size = signed_width(ends)
+        name = f"u_{'m' if k < 0 else ''}{abs(k)}"
+        product = _times(k, count, width, size, total.base)
+        body.sums += [size] * max(0, bin(abs(k)).count("1"))
+        body.register(name, size, product, "signed ")
+        if layer.is_last:
+            names[k, 0], ranges[k, 0], bits[k, 0] = name, (ends[0], ends[1]), size
+            continue
+        thresholds = layer.threshold[layer.xi_num == k] if layer.threshold is not None else []
+        fractions = {int(threshold) % (1 << frac) for threshold in thresholds}
+        for fraction in sorted(fractions):
+            low, high = (ends[0] >> frac), (ends[1] >> frac) + 1
+            wide = signed_width([low, high])
+            high_part = f"{wide}'({name} >>> {frac})"
+            carry = (
+                "1'b1" if fraction == 0 else f"({name}[{frac - 1}:0] >= {frac}'d{fraction})"
+            )
+            key = (k, fraction)
+            names[key] = body.register(
+                f"v_{'m' if k < 0 else ''}{abs(k)}_{fraction}",
+                wide,
+                f"{high_part} + $signed({wide}'({carry}))",
+                "signed ",
+            )
+            body.sums.append(wide)
+            ranges[key], bits[key] = (low, high), wide
+    return Shared(stage + (1 if layer.is_last else 2), names, ranges, bits)
+
+
+def _times(k: int, count: str, width: int, size: int, base: int) -> str:
+    """Return k * (count + base) as shifts and additions, `size` bits wide, signed.
+
+    A product would be a DSP block in some tools and plain adders in others; this is the same everywhere.
+    """
+    terms = [
+        f"($signed({size}'({count})) <<< {bit})" if bit else f"$signed({size}'({count}))"
+        for bit in range(abs(k).bit_length())
+        if abs(k) >> bit & 1
+    ]
+    value = " + ".join(terms) if terms and width else literal(0, size)
+    constant = f" + {literal(k * base, size)}" if base and k else ""
+    return f"-({value}){constant}" if k < 0 else f"{value}{constant}"
+
+
+def literal(value: int, bits: int) -> str:
+    """Return a signed SystemVerilog literal."""
+    return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
+
+
+def _row_stages(row: Row | None, shared: bool, levels_per_stage: int) -> int | None:
+    """Return the cycles from x to a row's popcount (shared, last) or to its bit (plain)."""
+    if row is None:
+        return None
+    if not shared and len(row.literals) <= TABLE_LITERALS:
+        return 1
+    return -(-schedule((len(row.literals),)).levels // levels_per_stage) + 1
+
+
+def _input_taps(
+    body: Body, resolved: LayerRows, delays: Sequence[int], shared: Shared | None
+) -> dict[int, str]:
+    """Emit x delayed by 0..max(delays) cycles where rows wait for S; return {cycles: name}.
+
+    Delaying the inputs costs MW flip-flops a cycle, delaying the popcounts MH times their width; at
+    784 x 256 with 6-bit counts that is 784 against 1,536.
+    """
+    taps = {0: "x"}
+    for cycle in range(1, (max(delays, default=0) if shared else 0) + 1):
+        taps[cycle] = body.register(f"x_d{cycle}", resolved.layer.inputs, taps[cycle - 1])
+    return taps
+
+
+def _gather(row: Row, source: str) -> str:
+    """Return the concatenation of a row's literals, the first one lowest."""
+    bits = [f"{'~' if off else ''}{source}[{index}]" for index, off in reversed(row.literals)]
+    return "{" + ", ".join(bits) + "}"
+
+
+def _count(
+    body: Body, prefix: str, row: Row, source: str, levels_per_stage: int
+) -> tuple[str, int, int]:
+    """Emit the registered popcount of a row; return (name, width, stage)."""
+    n = len(row.literals)
+    width = count_width(n)
+    if n == 0:
+        return body.register(f"{prefix}_p", 1, "1'b0"), 1, 1
+    plan = schedule((n,))
+    columns, stage = _heap(body, prefix, row, source, plan, levels_per_stage)
+    value = _add(columns, width)
+    body.sums.append(width)
+    return body.register(f"{prefix}_p", width, value), width, stage + 1
+
+
+def _heap(
+    body: Body, prefix: str, row: Row, source: str, plan: Schedule, levels_per_stage: int
+) -> tuple[list[tuple[str, int]], int]:
+    """Emit the levels of a heap; return ((vector, height) per column, registers passed)."""
+    body.full_adders += plan.full_adders
+    vector = body.wire(f"{prefix}_0c0", plan.heights[0][0], _gather(row, source))
+    columns = [(vector, plan.heights[0][0])]
+    stage = 0
+    for level, adders in enumerate(plan.adders):
+        parts: list[list[str]] = [[] for _ in plan.heights[level + 1]]
+        for c, ((name, height), f) in enumerate(zip(columns, adders, strict=True)):
+            if height > 3 * f:
+                parts[c].append(f"{name}[{height - 1}:{3 * f}]")
+            if f:
+                a, b, d = (f"{name}[{(i + 1) * f - 1}:{i * f}]" for i in range(3))
+                parts[c].append(body.wire(f"{name}s", f, f"{a} ^ {b} ^ {d}"))
+                parts[c + 1].append(body.wire(f"{name}k", f, f"({a} & {b}) | ({d} & ({a} | {b}))"))
+        last = (level + 1) % levels_per_stage == 0 or level + 1 == plan.levels
+        declare = body.register if last else body.wire
+        stage += last
+        columns = [
+            (declare(f"{prefix}_{level + 1}c{c}", height, "{" + ", ".join(parts[c]) + "}"), height)
+            for c, height in enumerate(plan.heights[level + 1])
+        ]
+    return columns, stage
+
+
+def _add(columns: Sequence[tuple[str, int]], width: int) -> str:
+    """Return the carry-propagate addition of columns of at most two bits."""
+    rows = []
+    for r in range(max(height for _, height in columns)):
+        bits = [f"{name}[{r}]" if height > r else "1'b0" for name, height in columns]
+        bits += ["1'b0"] * (width - len(bits))
+        rows.append("{" + ", ".join(reversed(bits)) + "}")
+    return " + ".join(rows)
+
+
+def _emit_plain(
+    body: Body, resolved: LayerRows, j: int, row: Row, wait: int, levels_per_stage: int
+) -> str:
+    """Emit a hidden neuron with xi = 0; return the assignment of its output."""
+    layer, n = resolved.layer, len(row.literals)
+    if layer.threshold is None or layer.invert is None:
+        raise ValueError(f"layer {layer.name} has no thresholds")
+    least = -(-int(layer.threshold[j]) // (1 << layer.xi_frac)) - row.base
+    below = bool(layer.invert[j])
+    body.comment(f"Neuron {j}: {'below' if below else 'at least'} {least} of {n}.")
+    if n <= TABLE_LITERALS:
+        table = sum(((i.bit_count() >= least) != below) << i for i in range(1 << n))
+        index = body.wire(f"n{j}_i", n, _gather(row, "x"))
+        lut = body.wire(f"n{j}_t", 1 << n, f"{1 << n}'h{table:x}")
+        bit = body.register(f"n{j}_y", 1, f"{lut}[{index}]")
+        body.tables[n] = body.tables.get(n, 0) + 1
+    else:
+        width = count_width(n)
+        columns, _ = _heap(body, f"n{j}", row, "x", schedule((n,)), levels_per_stage)
+        count = body.wire(f"n{j}_p", width, _add(columns, width))
+        bit = body.register(f"n{j}_y", 1, f"{count} {'<' if below else '>='} {width}'d{least}")
+        body.sums.append(width)
+        body.compares.append(width)
+    return f"  assign y[{j}] = {body.delay(bit, 1, wait)};"
+
+
+def _emit_shared(
+    body: Body, resolved: LayerRows, j: int, row: Row, source: str, shared: Shared,
+    levels_per_stage: int,
+) -> str:
+    """Emit a hidden neuron with a shared V; return the assignment of its output."""
+    layer, n = resolved.layer, len(row.literals)
+    if layer.threshold is None or layer.invert is None:
+        raise ValueError(f"layer {layer.name} has no thresholds")
+    threshold, k = int(layer.threshold[j]), int(layer.xi_num[j])
+    key = (k, threshold % (1 << layer.xi_frac))
+    least = (threshold >> layer.xi_frac) + 1 - row.base
+    below = bool(layer.invert[j])
+    low, high = shared.ranges[key]
+    size = signed_width([low, high + n, least])
+    body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
+    count, _, _ = _count(body, f"n{j}", row, source, levels_per_stage)
+    total = body.wire(
+        f"n{j}_a", size, f"$signed({size}'({count})) + {size}'({shared.names[key]})", "signed "
+    )
+    body.sums.append(size)
+    body.compares.append(size)
+    bit = body.register(f"n{j}_y", 1, f"{total} {'<' if below else '>='} {literal(least, size)}")
+    return f"  assign y[{j}] = {bit};"
+
+
+def _emit_score(
+    body: Body, resolved: LayerRows, j: int, row: Row, source: str, wait: int,
+    shared: Shared | None, size: int, levels_per_stage: int,
+) -> str:
+    """Emit score j of the last layer; return the assignment of its bits."""
+    layer, n = resolved.layer, len(row.literals)
+    if layer.offset is None:
+        raise ValueError(f"layer {layer.name} has no offsets")
+    scale = layer.xi_frac + 1
+    constant = int(layer.offset[j]) + (row.base << scale)
+    body.comment(f"Score {j}: twice the sum of {n} inputs, offset {constant}.")
+    count, _, _ = _count(body, f"n{j}", row, source, levels_per_stage)
+    value = f"($signed({size}'({count})) <<< {scale}) + {literal(constant, size)}"
+    body.sums.append(size)
+    if shared:
+        value += f" + ({size}'({shared.names[int(layer.xi_num[j]), 0]}) <<< 1)"
+        body.sums.append(size)
+    name = body.delay(body.register(f"n{j}_z", size, value, "signed "), size, wait)
+    return f"  assign y[{(j + 1) * size - 1}:{j * size}] = {name};"
+
+
+def _score_bits(resolved: LayerRows) -> int:
+    """Return the width that holds every score and every term of its sum."""
+    layer = resolved.layer
+    low, high = layer.reach()
+    offset = layer.offset if layer.offset is not None else low
+    ends = [*(2 * low + offset).tolist(), *(2 * high + offset).tolist()]
+    return signed_width([int(end) for end in ends])
+
+
+def _module(
+    resolved: LayerRows, module: str, latency: int, width: int, lines: Sequence[str]
+) -> str:
+    """Return the whole module around its body."""
+    layer = resolved.layer
+    head = [
+        "// SPDX-License-Identifier: Apache-2.0",
+        f"// Layer {layer.name}: {layer.mh} outputs over {layer.mw} inputs, {layer.ones} ones "
+        f"({resolved.literals} counted), xi in 1/{1 << layer.xi_frac}. Generated by sbnn; do not edit.",
+        f"// One vector per cycle, {latency} cycles from x to y, no handshake: see sbnn_flow.sv.",
+        "`default_nettype none",
+        "",
+        f"module {module} (",
+        "  input  wire aclk,",
+        f"  input  wire [{layer.inputs - 1}:0] x,",
+        f"  output wire [{width - 1}:0] y",
+        ");",
+    ]
+    return "\n".join([*head, *lines, "", "endmodule", "", "`default_nettype wire", ""])

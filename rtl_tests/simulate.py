@@ -1,0 +1,133 @@
+"""Build a design with Verilator once per content and run cocotb tests on it."""
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from cocotb_tools.config import libs_dir, share_dir
+from cocotb_tools.runner import get_runner
+from sbnn.hls.tools import environment
+
+ROOT = Path(__file__).resolve().parent.parent
+CACHE = ROOT / "build" / "sim"
+VERILATOR = Path(environment()["VERILATOR_ROOT"])
+_FLAGS = (
+    "-std=gnu++20", "-fcoroutines", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
+    "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0",
+    f"-I{VERILATOR / 'include'}", f"-I{VERILATOR / 'include' / 'vltstd'}",
+)
+
+
+def verilate(files: Mapping[str, str], top: str, parameters: Mapping[str, int] | None = None) -> Path:
+    """Return the folder of the simulator of `files` ({name: SystemVerilog}), built if it is not there.
+
+    Not through cocotb's runner: that makes every signal public, which takes sbnn95 from seconds to minutes,
+    and compiles Verilator's runtime anew for each design (20 of 27 CPU seconds for a small one).
+    """
+    settings = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
+    tools = version("verilator") + version("cocotb")
+    key = hashlib.sha256(repr((sorted(files.items()), top, settings, tools)).encode()).hexdigest()[:20]
+    folder = CACHE / f"{top}-{key}"
+    with _built(folder) as missing:
+        if missing:
+            _build(folder, files, top, settings)
+    return folder
+
+
+def _build(folder: Path, files: Mapping[str, str], top: str, settings: list[str]) -> None:
+    source = folder / "source"
+    source.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (source / Path(name).name).write_text(text)
+    bridge = share_dir / "lib" / "verilator" / "verilator.cpp"
+    _run(
+        folder, "verilator", "-cc", "--exe", "-Mdir", str(folder), "--top-module", top, "--vpi",
+        "--public-depth", "1", "--prefix", "Vtop", "--assert", "-Wall", "-Wno-fatal", "--timescale", "1ns/1ps",
+        *settings, str(bridge), *(str(source / Path(name).name) for name in files),
+    )
+    everything = "".join(f'#include "{path.name}"\n' for path in sorted(folder.glob("Vtop*.cpp")))
+    (folder / "all.cpp").write_text(everything)
+    # -O1: at -O2 the compiler takes longer than the simulation it would save.
+    _run(folder, "g++", *_FLAGS, "-O1", f"-I{folder}", "-c", "all.cpp", "-o", "all.o")
+    objects = sorted(str(path) for path in _runtime().glob("*.o"))
+    _run(
+        folder, "g++", "all.o", *objects, "-pthread", f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}",
+        "-lcocotbvpi_verilator", "-o", top,
+    )
+
+
+def _runtime() -> Path:
+    """Return the folder of Verilator's runtime and cocotb's bridge as objects, built once."""
+    folder = CACHE / f"runtime-{version('verilator')}-{version('cocotb')}"
+    with _built(folder) as missing:
+        if missing:
+            # The bridge includes Vtop.h, of which it only uses what every model has.
+            stub = {"stub.sv": "module stub(input wire a, output wire b); assign b = a; endmodule\n"}
+            (folder / "stub.sv").write_text(stub["stub.sv"])
+            bridge = share_dir / "lib" / "verilator" / "verilator.cpp"
+            _run(folder, "verilator", "-cc", "--vpi", "-Mdir", str(folder), "--prefix", "Vtop", "stub.sv")
+            runtime = VERILATOR / "include"
+            for path in [bridge, *(runtime / f"verilated{part}.cpp" for part in ("", "_vpi", "_threads"))]:
+                _run(folder, "g++", *_FLAGS, "-O2", f"-I{folder}", "-c", str(path), "-o", f"{path.stem}.o")
+    return folder
+
+
+@contextmanager
+def _built(folder: Path) -> Iterator[bool]:
+    """Hold the lock of a cached folder; give whether it must be built, and mark it done at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (CACHE / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest-xdist workers may want the same design
+        missing = not (folder / "done").exists()
+        yield missing
+        (folder / "done").touch()
+
+
+def _run(folder: Path, *argv: str) -> None:
+    done = subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{argv[0]}: {done.stderr[-3000:]}"
+
+
+def run_cocotb(folder: Path, top: str, module: str, test: str, **settings: object) -> None:
+    """Run one cocotb test of rtl_tests/<module>.py; its settings arrive as upper-case SBNN_ variables.
+
+    Raises:
+        AssertionError: the test failed; carries what it printed last.
+    """
+    os.environ.update(environment())
+    benches = str(ROOT / "rtl_tests")
+    if benches not in sys.path:  # the runner hands sys.path to the simulator's Python
+        sys.path.append(benches)
+    with tempfile.TemporaryDirectory(dir=CACHE) as run:
+        log = Path(run) / "run.log"
+        runner = get_runner("verilator")
+        try:
+            results = runner.test(
+                hdl_toplevel=top,
+                hdl_toplevel_lang="verilog",
+                test_module=module,
+                test_filter=f"{test}$",
+                build_dir=folder,
+                test_dir=run,
+                results_xml=str(Path(run) / "results.xml"),
+                log_file=log,
+                extra_env={f"SBNN_{name.upper()}": str(value) for name, value in settings.items()},
+            )
+        except (SystemExit, RuntimeError) as error:
+            raise AssertionError(f"{module}.{test} did not finish: {_tail(log)}") from error
+        cases = list(ET.parse(results).getroot().iter("testcase"))
+        failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+        assert cases, f"{module}.{test} ran no test: {_tail(log)}"
+        assert not failed, f"{module}.{test} failed: {_tail(log)}"
+
+
+def _tail(log: Path) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-40:]) if log.exists() else "no log"
