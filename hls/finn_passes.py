@@ -158,8 +158,9 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
         for node in old:
             model.graph.node.remove(node)
         if threshold is None:
-            low, high = score_range(layer)
-            datatype = _signed_datatype(low, high)
+            datatype = DataType["INT32"]  # as FINN's own MVAU gives without activation
+            if not all(datatype.allowed(bound) for bound in score_range(layer)):
+                raise LoweringError(f"layer {layer.name}: scores need more than 32 bits")
             scores, unit = f"{layer.name}_scores", f"{layer.name}_score_unit"
             model.set_tensor_shape(scores, [*shape[:-1], layer.mh])
             model.set_initializer(unit, np.float32(float(self.score_unit)))
@@ -338,6 +339,3 @@ def _weight_datatype(weights: IntArray) -> Any:
     # One below the largest magnitude, so that FINN may absorb a sign into any column.
     return DataType.get_smallest_possible(-int(np.abs(weights).max()) - 1)
 
-
-def _signed_datatype(low: int, high: int) -> Any:
-    return DataType.get_smallest_possible(min(low, -high - 1, -2))

@@ -132,7 +132,7 @@ def read(model: Any, names: tuple[str, ...]) -> Source:
     while not layers or not layers[-1].is_last:
         if len(layers) == len(names):
             raise LoweringError(
-                f"tensor {walk.tensor}: scores of a last MatMul are needed at the output"
+                f"tensor {walk.tensor}: the graph ends with bits, needs a MatMul that gives scores"
             )
         layer, bit_scale = _read_layer(walk, names[len(layers)], bit_scale)
         layers.append(layer)

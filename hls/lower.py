@@ -21,11 +21,18 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
+from qonnx.transformation.fold_constants import FoldConstants
 from qonnx.transformation.gemm_to_matmul import GemmToMatMul
-from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
+from qonnx.transformation.general import (
+    GiveReadableTensorNames,
+    GiveUniqueNodeNames,
+    GiveUniqueParameterTensors,
+    RemoveStaticGraphInputs,
+    RemoveUnusedTensors,
+)
 from qonnx.transformation.infer_datatypes import InferDataTypes
+from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
-from qonnx.util.cleanup import cleanup_model
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
@@ -43,6 +50,7 @@ from sbnn.hls.network import Network
 from sbnn.hls.thresholds import Proof
 from sbnn.train.files import write_atomic
 
+QUANTIZERS = ["Quant", "BipolarQuant"]
 SAMPLE_SEED = 2023
 SAMPLE_SIZE = 200
 
@@ -129,10 +137,14 @@ def lower_with_report(
     run = _Recorder(save_dir)
     model = run("original", original, _wrap)
     names = layer_names(model)
-    model = run("cleanup", model, cleanup_model)
+    model = run("infer_shapes", model, _plain(InferShapes()))
+    model = run("give_unique_parameter_tensors", model, _plain(GiveUniqueParameterTensors()))
+    model = run("fold_constants", model, _plain(FoldConstants(exclude_op_types=QUANTIZERS)))
+    model = run("remove_unused_tensors", model, _plain(RemoveUnusedTensors()))
+    model = run("remove_static_graph_inputs", model, _plain(RemoveStaticGraphInputs()))
     model = run("infer_missing_gemm_bias", model, _plain(InferMissingGemmBias()))
     model = run("gemm_to_matmul", model, _plain(GemmToMatMul()))
-    model = run("fold_transpose_into_quant_init", model, _named(FoldTransposeIntoQuantInit()))
+    model = run("fold_transpose_into_quant_init", model, _plain(FoldTransposeIntoQuantInit()))
     exact = read(model, names)
     layers, score_unit = integer_layers(exact)
     proofs = prove_layers(exact, layers)
@@ -253,8 +265,16 @@ def _quiet() -> Iterator[None]:
 
 
 def _wrap(model: ModelProto) -> ModelWrapper:
+    """Copy a raw graph; give nodes without a name of their own one, and quantizers qonnx's domain."""
     copy = ModelProto()
     copy.CopyFrom(model)
+    taken: set[str] = set()
+    for index, node in enumerate(copy.graph.node):
+        if not node.name or node.name in taken:
+            node.name = f"{node.op_type}_{index}"
+        taken.add(node.name)
+        if node.op_type in QUANTIZERS:
+            node.domain = "qonnx.custom_op.general"
     return ModelWrapper(copy)
 
 
