@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Builds the answer frame of each request, with the core's results as they come.
+//
+//   "sb" command+128 tag count[2] unit[2] crc[4]  count * unit payload bytes, status, crc[4]
+//
+// The second CRC covers payload and status. The length that the header announced is kept whatever
+// happens to the request: results that cannot come any more are zeros, and the status says why.
+`default_nettype none
+
+module sbnn_frame_answer #(
+    parameter RESULT_BYTES = 22,
+    parameter BEAT_BYTES = 8,
+    parameter INFO_BYTES = 32,
+    parameter [8*INFO_BYTES-1:0] INFO = '0  // payload of the INFO answer, byte 0 lowest
+) (
+    input  wire                     aclk,
+    input  wire                     aresetn,
+    // The request; see sbnn_frame_request.
+    input  wire                     open_valid,
+    output logic                    open_ready,
+    input  wire  [             7:0] open_command,
+    input  wire  [             7:0] open_tag,
+    input  wire  [            15:0] open_count,
+    input  wire  [            15:0] images_in,
+    input  wire                     closed,
+    input  wire  [             7:0] status,
+    output logic                    done,
+    // Results, from the core.
+    input  wire  [8*BEAT_BYTES-1:0] s_axis_tdata,
+    input  wire                     s_axis_tvalid,
+    output logic                    s_axis_tready,
+    input  wire                     s_axis_tlast,
+    // Bytes, to the line.
+    output logic [             7:0] out_data,
+    output logic                    out_valid,
+    input  wire                     out_ready,
+    // For the LEDs: the last class and whether the last answer was an error.
+    output logic [             7:0] last_class,
+    output logic                    last_error
+);
+  localparam logic [7:0] INFO_COMMAND = 8'd2, INFER = 8'd3, OK = 8'd0, BAD_CORE = 8'd7;
+  localparam logic [2:0] IDLE = 3'd0, HEADER = 3'd1, PAYLOAD = 3'd2, RESULTS = 3'd3;
+  localparam logic [2:0] STATUS = 3'd4, CRC = 3'd5;
+
+  localparam UNIT = RESULT_BYTES > INFO_BYTES ? RESULT_BYTES : INFO_BYTES;
+  localparam INDEX_BITS = $clog2(UNIT > 12 ? UNIT : 12);
+  localparam LANE_BITS = BEAT_BYTES > 1 ? $clog2(BEAT_BYTES) : 1;
+
+  logic [2:0] state_q;
+  logic [INDEX_BITS-1:0] index_q;  // byte of the header, of INFO, of a result or of a CRC
+  logic [LANE_BITS-1:0] lane_q;  // byte of the core's beat
+  logic [15:0] results_q;
+  logic [31:0] crc_q, crc_next;
+  logic [7:0] class_q, header_byte, crc_byte;
+  logic core_error_q, error_q, put, infer, real_result, last_byte, last_lane;
+  logic [15:0] count, unit;
+
+  assign infer = open_command == INFER && open_count != 16'd0;
+  assign count = infer ? open_count : (open_command == INFO_COMMAND && status == OK) ? 16'd1 : 16'd0;
+  assign unit = count == 16'd0 ? 16'd0 : infer ? 16'(RESULT_BYTES) : 16'(INFO_BYTES);
+  assign last_byte = index_q == INDEX_BITS'(RESULT_BYTES - 1);
+  assign last_lane = lane_q == LANE_BITS'(BEAT_BYTES - 1) || last_byte;
+  assign real_result = results_q < images_in;
+
+  assign open_ready = state_q == IDLE;
+  assign done = state_q == CRC && put && index_q == INDEX_BITS'(3);
+  assign put = out_valid && out_ready;
+  assign s_axis_tready = state_q == RESULTS && real_result && last_lane && out_ready;
+  assign last_class = class_q;
+  assign last_error = error_q;
+  assign crc_byte = ~crc_q[7:0];
+
+  always_comb begin
+    case (index_q)
+      INDEX_BITS'(0): header_byte = "s";
+      INDEX_BITS'(1): header_byte = "b";
+      INDEX_BITS'(2): header_byte = {1'b1, open_command[6:0]};
+      INDEX_BITS'(3): header_byte = open_tag;
+      INDEX_BITS'(4): header_byte = count[7:0];
+      INDEX_BITS'(5): header_byte = count[15:8];
+      INDEX_BITS'(6): header_byte = unit[7:0];
+      INDEX_BITS'(7): header_byte = unit[15:8];
+      default: header_byte = crc_byte;
+    endcase
+    case (state_q)
+      HEADER: out_data = header_byte;
+      PAYLOAD: out_data = INFO[8*index_q+:8];
+      RESULTS: out_data = real_result ? s_axis_tdata[8*lane_q+:8] : 8'd0;
+      STATUS: out_data = status != OK ? status : core_error_q ? BAD_CORE : OK;
+      default: out_data = crc_byte;
+    endcase
+    case (state_q)
+      IDLE: out_valid = 1'b0;
+      RESULTS: out_valid = real_result ? s_axis_tvalid : closed;
+      STATUS: out_valid = closed;
+      default: out_valid = 1'b1;
+    endcase
+  end
+
+  sbnn_crc32 u_crc (
+      .crc(crc_q),
+      .data(out_data),
+      .crc_next(crc_next)
+  );
+
+  always_ff @(posedge aclk) begin
+    if (put) begin
+      index_q <= index_q + 1'b1;
+      crc_q   <= crc_next;
+    end
+    case (state_q)
+      IDLE: begin
+        index_q <= '0;
+        lane_q <= '0;
+        results_q <= '0;
+        crc_q <= '1;
+        core_error_q <= 1'b0;
+        if (open_valid) state_q <= HEADER;
+      end
+      HEADER: if (put) begin
+        // The CRC leaves the register byte by byte, so that each of its bytes is the lowest one.
+        if (index_q > INDEX_BITS'(7)) crc_q <= {8'd0, crc_q[31:8]};
+        if (index_q == INDEX_BITS'(11)) begin
+          index_q <= '0;
+          crc_q   <= '1;
+          state_q <= infer ? RESULTS : count == 16'd1 ? PAYLOAD : STATUS;
+        end
+      end
+      PAYLOAD: if (put && index_q == INDEX_BITS'(INFO_BYTES - 1)) state_q <= STATUS;
+      RESULTS: if (put) begin
+        lane_q <= last_lane ? '0 : lane_q + 1'b1;
+        if (real_result && index_q == '0) class_q <= out_data;
+        if (real_result && last_lane && s_axis_tlast != last_byte) core_error_q <= 1'b1;
+        if (last_byte) begin
+          index_q   <= '0;
+          results_q <= results_q + 16'd1;
+          if (results_q + 16'd1 == open_count) state_q <= STATUS;
+        end
+      end
+      STATUS: if (put) begin
+        error_q <= out_data != OK;
+        index_q <= '0;
+        state_q <= CRC;
+      end
+      CRC: if (put) begin
+        crc_q <= {8'd0, crc_q[31:8]};
+        if (done) state_q <= IDLE;
+      end
+      default: state_q <= IDLE;
+    endcase
+    if (!aresetn) begin
+      state_q <= IDLE;
+      class_q <= '0;
+      error_q <= 1'b0;
+    end
+  end
+endmodule
+`default_nettype wire

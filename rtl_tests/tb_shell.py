@@ -1,0 +1,541 @@
+"""cocotb bench of a board's top module: bytes go in and out bit by bit at its two serial pins.
+
+The host side is the product's own driver and protocol code; only the wire is simulated.
+"""
+
+import os
+import random
+import tty
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+from select import select as select_ready
+
+import cocotb
+import numpy as np
+from cocotb.clock import Clock
+from cocotb.queue import Queue
+from cocotb.task import bridge, resume
+from cocotb.triggers import FallingEdge, Timer, select
+from sbnn.boards import driver as driver_module
+from sbnn.boards.driver import Accelerator, DriverError, LinkError, open_port
+from sbnn.boards.manifest import Manifest, load_manifest
+from sbnn.boards.protocol import (
+    HEADER_BYTES,
+    INFER,
+    INFO,
+    PING,
+    TRAILER_BYTES,
+    decode_header,
+    decode_rest,
+    encode_request,
+    frame_images,
+    info_of,
+    unpack_info,
+)
+from stream import setting
+
+CLOCK_PS = 40_000
+
+
+class Line:
+    """The host's end of the serial line, and a `Link` for the driver.
+
+    `damage` maps the number of a sent byte to what happens to it: "lose", "flip" (a data bit) or
+    "stop" (the stop bit is low).
+    """
+
+    def __init__(self, dut, deviation: float = 0.0) -> None:
+        bit = Fraction(setting("bit"))
+        self.dut = dut
+        self.bit_ps = round(float(bit) * CLOCK_PS * (1 + deviation))
+        self.silence_ps = 5 * int(setting("gap")) * CLOCK_PS  # TIMEOUT_SECONDS is 5 GAP_SECONDS
+        self.damage: dict[int, str] = {}
+        self.sent = 0
+        self.framing_errors = 0
+        self._out: Queue[int] = Queue()
+        self._in: Queue[int] = Queue()
+        self.busy = False
+        dut.uart_rx.value = 1
+        cocotb.start_soon(self._sender())
+        cocotb.start_soon(self._receiver())
+
+    async def send(self, data: bytes) -> None:
+        """Put bytes on the wire and wait until the last stop bit has passed."""
+        self.post(data)
+        while self._out.qsize() or self.busy:
+            await Timer(self.bit_ps, unit="ps")
+
+    def post(self, data: bytes) -> None:
+        for byte in data:
+            self._out.put_nowait(byte)
+
+    async def receive(self, size: int) -> bytes:
+        """Return 1 to `size` bytes, or none after the silence."""
+        if not self._in.qsize():
+            which, first = await select(self._in.get(), Timer(self.silence_ps, unit="ps"))
+            if which == 1:
+                return b""
+            received = bytes([first])
+        else:
+            received = b""
+        while self._in.qsize() and len(received) < size:
+            received += bytes([self._in.get_nowait()])
+        return received
+
+    async def level(self, high: int, bits: float) -> None:
+        """Hold the line by hand."""
+        self.dut.uart_rx.value = high
+        await Timer(round(bits * self.bit_ps), unit="ps")
+
+    async def _sender(self) -> None:
+        while True:
+            byte = await self._out.get()
+            self.busy = True
+            fate = self.damage.get(self.sent)
+            self.sent += 1
+            if fate == "flip":
+                byte ^= 1 << self.sent % 8
+            if fate != "lose":
+                for level in [0, *(byte >> n & 1 for n in range(8)), int(fate != "stop")]:
+                    await self.level(level, 1)
+                if fate == "stop":
+                    await self.level(1, 1)
+            self.busy = False
+
+    async def _receiver(self) -> None:
+        pin = self.dut.uart_tx
+        while True:
+            await FallingEdge(pin)
+            await Timer(self.bit_ps * 3 // 2, unit="ps")
+            byte = 0
+            for n in range(8):
+                byte |= int(pin.value) << n
+                await Timer(self.bit_ps, unit="ps")
+            if int(pin.value):
+                self._in.put_nowait(byte)
+            else:
+                self.framing_errors += 1
+
+    # The driver's side: blocking functions, called from a bridged thread.
+    def write(self, data: bytes) -> int:
+        resume(self._post)(data)
+        return len(data)
+
+    async def _post(self, data: bytes) -> None:
+        self.post(data)
+
+    def read(self, size: int) -> bytes:
+        return resume(self.receive)(size)
+
+
+class Bench:
+    """A running board, its line, its manifest and images with the reference's answers."""
+
+    def __init__(self, dut, line: Line, manifest: Manifest, vectors: dict[str, np.ndarray]) -> None:
+        self.dut, self.line, self.manifest, self.vectors = dut, line, manifest, vectors
+        self.info = info_of(manifest)
+        self.tag = 0
+
+    @property
+    def images(self) -> np.ndarray:
+        return self.vectors["images"]
+
+    def payload(self, indices: list[int]) -> bytes:
+        return driver_module.pack_images(self.manifest, self.images[indices]).tobytes()
+
+    def request(self, indices: list[int]) -> bytes:
+        self.tag = self.tag % 255 + 1
+        return encode_request(INFER, self.tag, self.payload(indices), len(indices))
+
+    def wanted(self, indices: list[int]) -> bytes:
+        """Return the payload that the answer must have."""
+        fields = np.concatenate(
+            [self.vectors["classes"][indices, None], self.vectors["scores"][indices]], axis=1
+        )[:, : len(self.manifest.fields)]
+        return fields.astype(f"<i{self.manifest.field_bits // 8}").tobytes()
+
+    async def answer(self) -> tuple[int, int, int, bytes, int]:
+        """Return command, tag, count, payload, status of the next answer; its CRCs must hold."""
+        header = decode_header(await self.exactly(HEADER_BYTES))
+        assert header is not None, "the answer's header is damaged"
+        rest = decode_rest(await self.exactly(header.count * header.unit + TRAILER_BYTES))
+        assert rest is not None, "the answer's CRC is wrong"
+        return header.command, header.tag, header.count, *rest
+
+    async def exactly(self, size: int) -> bytes:
+        received = b""
+        while len(received) < size:
+            more = await self.line.receive(size - len(received))
+            assert more, f"no answer: {len(received)} of {size} bytes came ({received.hex()})"
+            received += more
+        return received
+
+    async def exchange(self, request: bytes) -> tuple[int, int, int, bytes, int]:
+        await self.line.send(request)
+        return await self.answer()
+
+    async def check_alive(self, indices: list[int] | None = None) -> None:
+        """The next request must be answered as if nothing had happened before."""
+        indices = indices if indices is not None else [3, 0]
+        command, tag, count, payload, status = await self.exchange(self.request(indices))
+        assert (command, tag, count, status) == (INFER, self.tag, len(indices), 0)
+        assert payload == self.wanted(indices), "results are wrong after recovery"
+        assert not await self.line.receive(1), "bytes that nobody asked for"
+
+    async def silence(self) -> None:
+        while await self.line.receive(1024):
+            pass
+
+
+async def start(dut, deviation: float = 0.0) -> Bench:
+    Clock(dut.clk, CLOCK_PS, unit="ps").start()
+    dut.reset_button.value = 0
+    with np.load(setting("vectors")) as archive:
+        vectors = dict(archive)
+    line = Line(dut, deviation)
+    await Timer(40 * CLOCK_PS, unit="ps")
+    return Bench(dut, line, load_manifest(Path(setting("manifest"))), vectors)
+
+
+def compare(bench: Bench, results: driver_module.Results, images: int) -> None:
+    for n in range(images):
+        have = [int(results.classes[n]), *results.scores[n].tolist()]
+        need = [int(bench.vectors["classes"][n]), *bench.vectors["scores"][n].tolist()]
+        assert have == need[: len(have)], f"image {n}: board {have}, reference {need}"
+
+
+@cocotb.test()
+async def infers(dut):
+    """The driver classifies every image, at a rate near the bound of the line."""
+    bench = await start(dut, float(setting("deviation", "0")))
+    count = len(bench.images)
+    spent = []
+
+    def use() -> driver_module.Results:
+        board = Accelerator(bench.line, bench.manifest)
+        board.ping()
+        spent.append(cocotb.utils.get_sim_time("ps"))
+        results = board.run(bench.images)
+        spent.append(cocotb.utils.get_sim_time("ps"))
+        assert board.retried == 0
+        assert len(board.infer(bench.images[:0])) == 0
+        return results
+
+    compare(bench, await bridge(use)(), count)
+    assert bench.line.framing_errors == 0
+    assert int(dut.led.value) >> 5 & 1 == 0, "the error LED is on"
+    assert int(dut.led.value) & 31 == bench.vectors["classes"][count - 1]
+    bits = 10 * max(bench.manifest.image_bytes, bench.manifest.result_bytes)
+    share = count * bits * bench.line.bit_ps / (spent[1] - spent[0])
+    dut._log.info(f"{count} images at {100 * share:.1f} % of the line rate")
+    assert share > float(setting("share", "0"))
+
+
+@cocotb.test()
+async def commands(dut):
+    """PING and INFO answer; wrong commands and lengths are refused with their status."""
+    bench = await start(dut)
+    assert await bench.exchange(encode_request(PING, 9)) == (PING, 9, 0, b"", 0)
+    command, tag, count, payload, status = await bench.exchange(encode_request(INFO, 10))
+    assert (command, tag, count, status) == (INFO, 10, 1, 0)
+    assert unpack_info(payload) == bench.info
+    assert await bench.exchange(encode_request(99, 11)) == (99, 11, 0, b"", 2)
+    assert await bench.exchange(encode_request(0, 12)) == (0, 12, 0, b"", 2)
+    image = bench.payload([0])
+    for payload, count in [(image[:-1], 1), (image + b"\0", 1), (image, 0)]:
+        answer = await bench.exchange(encode_request(INFER, 13, payload, count))
+        assert answer == (INFER, 13, 0, b"", 3)
+        await bench.silence()
+    too_many = bench.info.max_images + 1
+    answer = await bench.exchange(encode_request(INFER, 14, image * too_many, too_many)[:HEADER_BYTES])
+    assert answer == (INFER, 14, 0, b"", 3)
+    assert await bench.exchange(encode_request(PING, 15, b"x", 1)) == (PING, 15, 0, b"", 3)
+    await bench.silence()
+    await bench.check_alive()
+
+
+@cocotb.test()
+async def damage(dut):
+    """Garbage, damaged headers and payloads, cut frames, breaks: a status, and no trace afterwards."""
+    bench = await start(dut)
+    rng = random.Random(int(setting("seed", "1")))
+    line, image, result = bench.line, bench.manifest.image_bytes, bench.manifest.result_bytes
+
+    # Garbage before a frame, and a magic whose first letter is doubled.
+    await line.send(bytes(rng.randrange(256) for _ in range(50)).replace(b"SB", b"SC") + b"SSS")
+    await bench.check_alive()
+    await line.send(b"S")
+    assert await bench.exchange(encode_request(PING, 1)) == (PING, 1, 0, b"", 0)
+
+    # Every byte of the header damaged in turn; the magic's two are not even a request.
+    for n in range(HEADER_BYTES):
+        request = bytearray(encode_request(PING, 2))
+        request[n] ^= 1 << rng.randrange(8)
+        await line.send(bytes(request))
+        if n >= 2:
+            assert await bench.answer() == (0, 0, 0, b"", 1), f"header byte {n}"
+        await bench.silence()
+    await bench.check_alive()
+
+    # A damaged payload, and a damaged CRC: three results, not to be used.
+    for n in [0, image + 1, 3 * image - 1, 3 * image + 2]:
+        request = bytearray(bench.request([4, 5, 6]))
+        request[HEADER_BYTES + n] ^= 1 << rng.randrange(8)
+        command, tag, count, payload, status = await bench.exchange(bytes(request))
+        assert (command, tag, count, len(payload), status) == (INFER, bench.tag, 3, 3 * result, 4)
+        assert int(dut.led.value) >> 5 & 1, "the error LED is off"
+    await bench.check_alive()
+
+    # A framing error in the header, in the payload, in the CRC.
+    for n, wanted in [(5, 1), (HEADER_BYTES + 1, 5), (HEADER_BYTES + 2 * image + 1, 5)]:
+        request = bench.request([7, 8])
+        line.damage = {line.sent + n: "stop"}
+        await line.send(request)
+        assert (await bench.answer())[4] == wanted
+        await bench.silence()
+    await bench.check_alive()
+
+    # Cut off at every interesting place: whole images are answered, the others are zeros.
+    indices = [9, 10, 11]
+    cuts = [3, HEADER_BYTES - 1, HEADER_BYTES, HEADER_BYTES + 1, HEADER_BYTES + image - 1]
+    cuts += [HEADER_BYTES + image, HEADER_BYTES + image + 1, HEADER_BYTES + 2 * image + image // 2]
+    cuts += [HEADER_BYTES + 3 * image, HEADER_BYTES + 3 * image + 3]
+    cuts += [HEADER_BYTES + rng.randrange(3 * image) for _ in range(6)]
+    for cut in cuts:
+        request = bench.request(indices)
+        await line.send(request[:cut])
+        command, tag, count, payload, status = await bench.answer()
+        assert status == 6, f"cut at {cut}: status {status}"
+        if cut < HEADER_BYTES:
+            assert (command, tag, count) == (0, 0, 0)
+            continue
+        assert (command, tag, count) == (INFER, bench.tag, 3)
+        whole = min(3, (cut - HEADER_BYTES) // image)
+        assert payload[: whole * result] == bench.wanted(indices)[: whole * result]
+        # An image whose last beat had begun may count as whole, with whatever the rest was.
+        assert not any(payload[(whole + 1) * result :]), f"cut at {cut}: {payload.hex()}"
+        if cut % 2:
+            await bench.check_alive()
+    await bench.check_alive()
+
+    # A break on the idle line, in a header and in a payload.
+    await line.level(0, 35)
+    await line.level(1, 2)
+    await bench.check_alive()
+    for n, statuses in [(6, {1}), (HEADER_BYTES + image + 3, {5, 6})]:
+        request = bench.request([12, 13])
+        await line.send(request[:n])
+        await line.level(0, 25)
+        await line.level(1, 2)
+        assert (await bench.answer())[4] in statuses
+        await bench.silence()
+        await bench.check_alive()
+
+    # Glitches shorter than half a bit are not start bits.
+    for _ in range(5):
+        await line.level(0, 0.2)
+        await line.level(1, 3)
+    await bench.check_alive()
+
+
+@cocotb.test()
+async def back_to_back(dut):
+    """Frames without a pause between them are answered in order, up to the promised credit."""
+    bench = await start(dut)
+    size = frame_images(bench.info)
+    groups = [[n % len(bench.images) for n in range(k, k + size)] for k in range(0, 4 * size, size)]
+    tags = []
+    for group in groups[:2]:
+        bench.line.post(bench.request(group))
+        tags.append(bench.tag)
+    for n, group in enumerate(groups):
+        command, tag, count, payload, status = await bench.answer()
+        assert (command, tag, count, status) == (INFER, tags[n], size, 0)
+        assert payload == bench.wanted(group)
+        if n + 2 < len(groups):
+            bench.line.post(bench.request(groups[n + 2]))
+            tags.append(bench.tag)
+    # Short frames and pings, all at once.
+    bench.line.post(b"".join(encode_request(PING, t) for t in (1, 2)))
+    bench.line.post(bench.request([1]) + encode_request(INFO, 3) + bench.request([2]))
+    assert [(await bench.answer())[1] for _ in range(2)] == [1, 2]
+    assert (await bench.answer())[3] == bench.wanted([1])
+    assert (await bench.answer())[0] == INFO
+    assert (await bench.answer())[3] == bench.wanted([2])
+    await bench.check_alive()
+
+
+@cocotb.test()
+async def overrun(dut):
+    """A host that ignores the credit loses frames, gets a status for them, and hangs nothing."""
+    bench = await start(dut)
+    size = bench.info.max_images
+    group = [n % len(bench.images) for n in range(size)]
+    for _ in range(8):
+        bench.line.post(bench.request(group))
+    statuses = []
+    while True:
+        try:
+            statuses.append((await bench.answer())[4])
+        except AssertionError:
+            break
+    assert statuses[:2] == [0, 0], "the credit's own frames must be answered"
+    assert set(statuses) & {1, 4, 5, 6}, f"8 frames of {size} images did not overrun: {statuses}"
+    await bench.silence()
+    await bench.check_alive()
+
+
+@cocotb.test()
+async def resets(dut):
+    """The reset button in mid-frame: nothing is left over, and the next request is answered."""
+    bench = await start(dut)
+    rng = random.Random(2)
+    for _ in range(10):
+        request = bench.request([5, 6, 7])
+        bench.line.post(request[: rng.randrange(1, len(request) + 1)])
+        total = 10 * len(request) * bench.line.bit_ps
+        await Timer(rng.randrange(total + total // 4), unit="ps")
+        dut.reset_button.value = 1
+        while bench.line._out.qsize() or bench.line.busy:  # the host talks on during reset
+            await Timer(bench.line.bit_ps, unit="ps")
+        await Timer(20 * bench.line.bit_ps, unit="ps")
+        while bench.line._in.qsize():
+            bench.line._in.get_nowait()
+        dut.reset_button.value = 0
+        await Timer(10 * CLOCK_PS, unit="ps")
+        await bench.check_alive([rng.randrange(len(bench.images))])
+
+
+@cocotb.test()
+async def retries(dut):
+    """The driver over a bad line: every answer right, damaged requests repeated."""
+    bench = await start(dut)
+    rng = random.Random(int(setting("seed", "1")))
+
+    def use(attempts: int) -> tuple[driver_module.Results, int]:
+        board = Accelerator(bench.line, bench.manifest, retries=attempts)
+        total = len(bench.images) * bench.manifest.image_bytes
+        bench.line.damage = {
+            bench.line.sent + rng.randrange(2 * total): rng.choice(["lose", "flip", "stop"])
+            for _ in range(6)
+        }
+        return board.run(bench.images), board.retried
+
+    repeated = 0
+    for _ in range(4):
+        bench.line.damage = {}
+        results, retried = await bridge(use)(20)
+        compare(bench, results, len(bench.images))
+        repeated += retried
+    assert repeated > 0, "no request was damaged"
+    bench.line.damage = {}
+
+    def give_up() -> str:
+        board = Accelerator(bench.line, bench.manifest, retries=0)
+        bench.line.damage = {bench.line.sent + HEADER_BYTES + 1: "flip"}
+        try:
+            board.run(bench.images[:2])
+        except LinkError as error:
+            return str(error)
+        return "no error"
+
+    message = await bridge(give_up)()
+    assert message == "the board could not do INFER: the payload was damaged (CRC)", message
+
+
+@cocotb.test()
+async def refusals(dut):
+    """What the driver says to another build, and to a line on which nobody answers."""
+    bench = await start(dut)
+    manifest = bench.manifest
+
+    def message(call: Callable[[], object]) -> str:
+        try:
+            call()
+        except DriverError as error:
+            return str(error)
+        return "no error"
+
+    other = Manifest(**(vars(manifest) | {"rtl_digest": "another"}))
+    said = await bridge(message)(lambda: Accelerator(bench.line, other))
+    assert said == (
+        f"the board holds build {manifest.build_id}, the manifest of {manifest.model} is build "
+        f"{other.build_id}; load its bitstream"
+    ), said
+    dut.reset_button.value = 1
+    said = await bridge(message)(lambda: Accelerator(bench.line, manifest))
+    assert said == "no answer from the board to INFO in 0.5 s", said
+    dut.reset_button.value = 0
+    await Timer(10 * CLOCK_PS, unit="ps")
+    await bench.check_alive()
+
+
+@cocotb.test()
+async def pseudo_terminal(dut):
+    """`open_port` and the real pyserial, with a pseudo-terminal between them and the pins."""
+    bench = await start(dut)
+    master, slave = os.openpty()
+    tty.setraw(slave)
+
+    def use() -> driver_module.Results:
+        with open_port(os.ttyname(slave), Path(setting("manifest"))) as board:
+            return board.run(bench.images)
+
+    import threading
+
+    done: list[object] = []
+
+    def guarded() -> None:
+        try:
+            done.append(use())
+        except BaseException as error:
+            done.append(error)
+
+    thread = threading.Thread(target=guarded, daemon=True)
+    thread.start()
+    while not done:  # host time passes in the thread, simulated time here
+        if select_ready([master], [], [], 0)[0]:
+            bench.line.post(os.read(master, 4096))
+        await Timer(50 * bench.line.bit_ps, unit="ps")
+        waiting = b""
+        while bench.line._in.qsize():
+            waiting += bytes([bench.line._in.get_nowait()])
+        if waiting:
+            os.write(master, waiting)
+    if isinstance(done[0], BaseException):
+        raise done[0]
+    compare(bench, done[0], len(bench.images))
+
+
+@cocotb.test()
+async def fuzz(dut):
+    """Random damage to random traffic, again and again: always alive afterwards."""
+    bench = await start(dut)
+    rng = random.Random(int(setting("seed", "1")))
+    for _ in range(int(setting("rounds", "30"))):
+        traffic = b""
+        for _ in range(rng.randrange(1, 4)):
+            kind = rng.randrange(4)
+            if kind == 0:
+                traffic += encode_request(rng.choice([PING, INFO, rng.randrange(256)]), rng.randrange(256))
+            elif kind == 1:
+                traffic += bytes(rng.randrange(256) for _ in range(rng.randrange(40)))
+            else:
+                frame = bench.request([rng.randrange(len(bench.images)) for _ in range(rng.randrange(1, 6))])
+                traffic += frame[: rng.randrange(len(frame) + 1)] if kind == 2 else frame
+        bench.line.damage = {
+            bench.line.sent + rng.randrange(len(traffic) + 1): rng.choice(["lose", "flip", "stop"])
+            for _ in range(rng.randrange(3))
+        }
+        bench.line.post(traffic)
+        if rng.random() < 0.3:
+            while bench.line._out.qsize() or bench.line.busy:
+                await Timer(bench.line.bit_ps, unit="ps")
+            await bench.line.level(0, rng.uniform(0.1, 30))
+            await bench.line.level(1, 1)
+        await bench.silence()
+        bench.line.damage = {}
+        await bench.check_alive([rng.randrange(len(bench.images)) for _ in range(3)])
+
+
