@@ -178,6 +178,13 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[
                 "ones": resolved.layer.ones,
                 "xi_frac": resolved.layer.xi_frac,
                 "latency_cycles": layer.latency_cycles,
+                "cost": {
+                    "full_adders": layer.cost.full_adders,
+                    "tables": {str(n): count for n, count in sorted(layer.cost.tables.items())},
+                    "sum_bits": sum(layer.cost.sums),
+                    "compare_bits": sum(layer.cost.compares),
+                    "registers": layer.cost.registers,
+                },
             }
             for resolved, layer in zip(design.rows, design.layers, strict=True)
         ],

@@ -96,6 +96,7 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
             "MH": ("i", True, 0),
             "SIMD": ("i", True, 0),  # wired: all inputs at once
             "PE": ("i", True, 0),  # wired: all outputs at once
+            "ones": ("i", False, 0),  # connections, for FINN's operation counts
             "rails": ("i", False, 1),
             "xi_frac": ("i", True, 0),
             "noActivation": ("i", False, 0),
@@ -153,10 +154,12 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
         return math.prod(self.get_nodeattr("numInputVectors"))
 
     def get_op_and_param_counts(self) -> dict[str, int]:
-        """Return FINN's counts; a dense layer of this shape would do MW * MH operations."""
+        """Return FINN's counts: one operation per 1 in w01, not one per weight."""
         vectors = math.prod(self.get_nodeattr("numInputVectors"))
-        rows, outputs = self.get_nodeattr("MW"), self.get_nodeattr("MH")
-        return {"op_popcount_1b": vectors * rows * outputs, "param_weight_1b": rows * outputs}
+        return {
+            "op_popcount_1b": vectors * self.get_nodeattr("ones"),
+            "param_weight_1b": self.get_nodeattr("MW") * self.get_nodeattr("MH"),
+        }
 
     def infer_node_datatype(self, model: Any) -> None:
         """Annotate the output tensor."""

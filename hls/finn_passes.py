@@ -32,6 +32,31 @@ DOMAIN = "finn.custom_op.fpgadataflow"
 FLOAT32_SLACK = 2.0**-20
 
 
+class PutConstantsSecond(Transformation):  # type: ignore[misc]
+    """Write c + x as x + c, c * x as x * c, and c - x as x * -1 + c.
+
+    FINN's streamlining reads the second operand as the constant; it leaves c - x standing.
+    """
+
+    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
+        """Change the graph in place; never asks to be run again."""
+        for node in list(model.graph.node):
+            if node.op_type not in ("Add", "Mul", "Sub"):
+                continue
+            first, second = node.input
+            if not _has_initializer(model, first) or _has_initializer(model, second):
+                continue
+            node.input[0], node.input[1] = second, first
+            if node.op_type == "Sub":
+                minus, negated = f"{node.name}_minus_one", f"{node.name}_negated"
+                model.set_initializer(minus, np.float32(-1))
+                model.set_tensor_shape(negated, model.get_tensor_shape(second))
+                mul = helper.make_node("Mul", [second, minus], [negated], name=negated)
+                _insert(model, node, mul)
+                node.input[0], node.op_type = negated, "Add"
+        return model, False
+
+
 class GuardConstantNeurons(Transformation):  # type: ignore[misc]
     """Rewrite a neuron with a zero scale as one whose bias is beyond reach.
 
@@ -56,9 +81,8 @@ class GuardConstantNeurons(Transformation):  # type: ignore[misc]
             node = model.get_node_from_name(name)
             if node.op_type not in ("BatchNormalization", "Mul"):
                 continue
-            scale = next(i for i in node.input[1:] + node.input[:1] if _has_initializer(model, i))
-            value = model.get_initializer(scale)
-            model.set_initializer(scale, np.where(value == 0, np.float32(1), value))
+            value = model.get_initializer(node.input[1])
+            model.set_initializer(node.input[1], np.where(value == 0, np.float32(1), value))
         bias = np.zeros(len(layer.w01), np.float32)
         for j in np.flatnonzero(dead):
             value = Fraction(0)
@@ -181,6 +205,7 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
             MH=layer.mh,
             SIMD=layer.inputs,
             PE=layer.mh,
+            ones=layer.ones,
             rails=layer.rails,
             xi_frac=layer.xi_frac,
             noActivation=int(threshold is None),
@@ -338,4 +363,3 @@ def _weight_datatype(weights: IntArray) -> Any:
         return DataType["BIPOLAR"]
     # One below the largest magnitude, so that FINN may absorb a sign into any column.
     return DataType.get_smallest_possible(-int(np.abs(weights).max()) - 1)
-

@@ -186,8 +186,7 @@ def _read_input(walk: _Walk) -> tuple[InputEncoding, Fraction]:
         if node.op_type == "BipolarQuant":
             break
         if node.op_type in AFFINE and node.op_type != "BatchNormalization":
-            stages = set(_stage(model, node, walk.tensor, 1))
-            (stage,) = stages
+            (stage,) = _stages(model, node, 1)
             values = [(value + stage.pre) * stage.scale + stage.post for value in values]
         elif node.op_type not in SHAPING:
             raise LoweringError(
@@ -230,7 +229,7 @@ def _read_layer(walk: _Walk, name: str, bit_scale: Fraction) -> tuple[SourceLaye
                 f"node {node.name}: {node.op_type} reads sums of layer {name}, needs "
                 f"{', '.join(AFFINE)} or BipolarQuant"
             )
-        for chain, stage in zip(chains, _stage(model, node, walk.tensor, len(w01)), strict=True):
+        for chain, stage in zip(chains, _stages(model, node, len(w01)), strict=True):
             chain.append(stage)
         nodes.append(node.name)
         walk.step(node)
@@ -319,7 +318,7 @@ def _read_weights(
     return (np.clip(levels, 0, 1) > 0).T, xi, eta
 
 
-def _stage(model: Any, node: Any, tensor: str, outputs: int) -> tuple[Stage, ...]:
+def _stages(model: Any, node: Any, outputs: int) -> tuple[Stage, ...]:
     """Return an affine node as one exact stage per output."""
     if node.op_type == "BatchNormalization":
         gamma, beta, mean, var = (
@@ -331,14 +330,12 @@ def _stage(model: Any, node: Any, tensor: str, outputs: int) -> tuple[Stage, ...
             Stage(scale=g, pre=-m, variance=v + Fraction(epsilon), post=b)
             for g, b, m, v in zip(gamma, beta, mean, var, strict=True)
         )
-    constant_first = node.input[1] == tensor
-    constant = _constant(model, node, node.input[0 if constant_first else 1])
-    values = _per_output(constant, outputs, node.name, "constant")
-    if node.op_type == "Div" and (constant_first or 0 in values):
-        raise LoweringError(f"node {node.name}: Div is supported by a constant that is not 0")
+    values = _per_output(_constant(model, node, node.input[1]), outputs, node.name, "constant")
+    if node.op_type == "Div" and 0 in values:
+        raise LoweringError(f"node {node.name}: Div by 0")
     make = {
         "Add": lambda c: Stage(post=c),
-        "Sub": lambda c: Stage(scale=Fraction(-1), post=c) if constant_first else Stage(pre=-c),
+        "Sub": lambda c: Stage(pre=-c),
         "Mul": lambda c: Stage(scale=c),
         "Div": lambda c: Stage(scale=1 / c),
     }[node.op_type]

@@ -9,6 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ from sbnn.hls.finn_passes import (
     ExtractSparseBinaryWeights,
     GuardConstantNeurons,
     InferSparsePopcountMVAU,
+    PutConstantsSecond,
     Rounding,
     compare_thresholds,
 )
@@ -61,6 +63,7 @@ class Lowered:
 
     Attributes:
         network: the result.
+        score_unit: the graph's output is score_unit * score.
         graph: the last graph, of SparsePopcountMVAU nodes, for FINN's own flow.
         passes: names in order, as the saved files are numbered.
         proofs: per hidden layer, how many reachable sums were enumerated.
@@ -71,6 +74,7 @@ class Lowered:
     """
 
     network: Network
+    score_unit: Fraction
     graph: ModelWrapper
     passes: tuple[str, ...]
     proofs: tuple[Proof, ...]
@@ -83,6 +87,7 @@ class Lowered:
         """Return the figures as plain JSON values."""
         return {
             "network_digest": self.network.digest(),
+            "score_unit": str(self.score_unit),
             "passes": list(self.passes),
             "proved": [
                 {
@@ -125,7 +130,7 @@ def lower_with_report(
 
     Args:
         source: file, or the graph itself.
-        name: name of the network, a Verilog identifier.
+        name: the model's name; - becomes _ in the network's, which is a Verilog identifier.
         save_dir: where intermediate_models/NN_<pass>.onnx go; None saves nothing.
         images: (B, *shape) uint8 to compare on; by default the model's tracked sample, or random ones
             where `name` is no model of ours.
@@ -145,6 +150,7 @@ def lower_with_report(
     model = run("infer_missing_gemm_bias", model, _plain(InferMissingGemmBias()))
     model = run("gemm_to_matmul", model, _plain(GemmToMatMul()))
     model = run("fold_transpose_into_quant_init", model, _plain(FoldTransposeIntoQuantInit()))
+    model = run("put_constants_second", model, _plain(PutConstantsSecond()))
     exact = read(model, names)
     layers, score_unit = integer_layers(exact)
     proofs = prove_layers(exact, layers)
@@ -157,14 +163,22 @@ def lower_with_report(
     roundings = compare_thresholds(model, layers)
     popcounts = InferSparsePopcountMVAU(layers, score_unit)
     model = run("infer_sparse_popcount_mvau", model, _named(popcounts))
-    network = extract_network(model, exact, name)
+    network = extract_network(model, exact, name.replace("-", "_"))
     if images is None:
-        images, images_from = sample(network)
+        images, images_from = sample(name, exact.encoding.shape)
     else:
         images_from = "the caller"
     ties = compare(network, original, images)
     return Lowered(
-        network, model, tuple(run.passes), proofs, roundings, len(images), images_from, ties
+        network,
+        score_unit,
+        model,
+        tuple(run.passes),
+        proofs,
+        roundings,
+        len(images),
+        images_from,
+        ties,
     )
 
 
@@ -177,18 +191,21 @@ def extract_network(model: ModelWrapper, source: Source, name: str) -> Network:
     return Network(name, source.encoding, tuple(layers))
 
 
-def sample(network: Network) -> tuple[NDArray[np.uint8], str]:
+def sample(name: str, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], str]:
     """Return images to compare on: the model's tracked sample, or seeded random ones; and which."""
-    from sbnn.train.config import load_config, model_names
+    from sbnn.train.config import TrainError, load_config, model_names
     from sbnn.train.data import sample_images
 
-    if network.name in model_names():
-        images, _ = sample_images(load_config(network.name))
-        if images.shape[1:] == network.encoding.shape:
-            return images, f"the tracked sample of {network.name}"
+    if name in model_names():
+        with contextlib.suppress(TrainError):  # a data set without a tracked sample
+            images, _ = sample_images(load_config(name))
+            if images.shape[1:] == shape:
+                return images, f"the tracked sample of {name}"
     rng = np.random.default_rng(SAMPLE_SEED)
-    shape = (SAMPLE_SIZE, *network.encoding.shape)
-    return rng.integers(0, 256, shape, np.uint8), f"random pixels, seed {SAMPLE_SEED}"
+    return (
+        rng.integers(0, 256, (SAMPLE_SIZE, *shape), np.uint8),
+        f"random pixels, seed {SAMPLE_SEED}",
+    )
 
 
 def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -> int:
@@ -265,21 +282,27 @@ def _quiet() -> Iterator[None]:
 
 
 def _wrap(model: ModelProto) -> ModelWrapper:
-    """Copy a raw graph; give nodes without a name of their own one, and quantizers qonnx's domain."""
+    """Copy a raw graph; give quantizers qonnx's domain, as qonnx-cleanup does."""
     copy = ModelProto()
     copy.CopyFrom(model)
+    for node in copy.graph.node:
+        if node.op_type in QUANTIZERS:
+            node.domain = "qonnx.custom_op.general"
+    return _with_node_names(ModelWrapper(copy))
+
+
+def _with_node_names(model: ModelWrapper) -> ModelWrapper:
+    """Name the nodes that have no name of their own; the others keep the one their author knows."""
     taken: set[str] = set()
-    for index, node in enumerate(copy.graph.node):
+    for index, node in enumerate(model.graph.node):
         if not node.name or node.name in taken:
             node.name = f"{node.op_type}_{index}"
         taken.add(node.name)
-        if node.op_type in QUANTIZERS:
-            node.domain = "qonnx.custom_op.general"
-    return ModelWrapper(copy)
+    return model
 
 
 def _plain(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
-    return lambda model: model.transform(transformation)
+    return lambda model: _with_node_names(model.transform(transformation))
 
 
 def _named(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:

