@@ -43,8 +43,8 @@ help: ## list the targets
 
 setup: $(READY) ## make the environment in .venv from requirements.lock (about 2 minutes)
 
-$(READY): requirements.lock pyproject.toml boards/setup.sh
-	@bash boards/setup.sh $(PYTHON) $(VENV)
+$(READY): requirements.lock pyproject.toml .ci/setup.sh
+	@bash .ci/setup.sh $(PYTHON) $(VENV)
 
 train: $(READY) ## train MODEL from data again (SEEDS=0,1,2 QUICK=1 DATA=folder RESUME=1)
 	$(PY) -m sbnn.train $(MODEL) $(if $(QUICK),--quick) $(if $(SEEDS),--seeds $(SEEDS)) \
@@ -90,7 +90,7 @@ regress: $(READY) ## the long regression: all 10,000 test images, bit-exact
 	$(PY) -m pytest -m regress
 
 lint: $(READY) ## ruff, mypy and Verilator's lint
-	@bash boards/lint.sh $(VENV)
+	@bash .ci/lint.sh $(VENV)
 
 bench: $(READY) ## measure every figure of the README again (hours) and draw them
 	$(PY) -m sbnn.train bench

@@ -36,9 +36,7 @@ class Check:
     max_score_difference: float
 
 
-def check_images(
-    config: ModelConfig, folder: Path | None = None
-) -> tuple[NDArray[np.uint8], str]:
+def check_images(config: ModelConfig, folder: Path | None = None) -> tuple[NDArray[np.uint8], str]:
     """Return up to 1,000 real images and where they are from: the data set if found, else the sample."""
     dataset = config.input.dataset
     if dataset == "digits":

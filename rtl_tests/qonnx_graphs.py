@@ -75,10 +75,14 @@ class Graph:
         return wrapped.model
 
 
-def random_norm(rng, n, negative=0.4):
-    """BatchNormalization parameters (gamma, beta, mean, var) with some negative scales."""
+def random_norm(rng, n, spread=1.0, negative=0.4):
+    """BatchNormalization parameters (gamma, beta, mean, var), some scales negative.
+
+    spread: standard deviation of what is normalised, so that neurons do change.
+    """
     gamma = rng.uniform(0.2, 2.0, n) * np.where(rng.random(n) < negative, -1, 1)
-    return gamma, rng.normal(size=n), rng.normal(size=n) * 2, rng.uniform(0.3, 4.0, n)
+    var = spread**2 * rng.uniform(0.3, 4.0, n)
+    return gamma, rng.normal(size=n) / 4, spread * rng.normal(size=n) / 2, var
 
 
 def random_graph(
@@ -87,7 +91,7 @@ def random_graph(
     """A seeded network: xi = 0 (frac 0) or on the grid k/2**frac, one or per channel, one or two rails."""
     rng = np.random.default_rng(seed)
     graph = Graph((8, widths[0] // 8))
-    graph.binarise(int(rng.integers(1, 256)))
+    graph.binarise(int(rng.integers(64, 192)))
     for i, (mw, mh) in enumerate(zip(widths, widths[1:], strict=False)):
         name, last = f"fc{i + 1}", i == len(widths) - 2
         size = mh if per_channel and not last else ()
@@ -97,7 +101,9 @@ def random_graph(
             graph.dual_rail(name, swap=bool(i % 2))
         w01 = rng.random((mh, mw * rails)) < density
         w01[0] = False  # an empty row
+        spread = np.sqrt(((w01 + np.reshape(xi, (-1, 1))) ** 2).sum(1) + 1) * eta
         if dense:
+            spread = 0.3 * np.sqrt(mw)
             graph.bipolar_product(name, w01, 1.0 if last else 0.3)
         else:
             graph.product(name, w01, xi, eta)
@@ -105,6 +111,8 @@ def random_graph(
             graph.then("Add", "bias", rng.integers(-6, 7, mh) / 2)
             graph.then("Mul", "temperature", 0.125)
         else:
-            graph.then("BatchNormalization", f"bn{i + 1}", *random_norm(rng, mh), epsilon=1e-5)
+            graph.then(
+                "BatchNormalization", f"bn{i + 1}", *random_norm(rng, mh, spread), epsilon=1e-5
+            )
             graph.then("BipolarQuant", f"act{i + 1}", 1.0)
     return graph.model(widths[-1])

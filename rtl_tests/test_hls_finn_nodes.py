@@ -110,7 +110,7 @@ def test_shapes_datatypes_and_widths(lowered):
     assert scores.get_outstream_width() == 32 * last.mh
     assert scores.get_number_output_values() == 1
     counts = first.get_op_and_param_counts()
-    assert counts == {"op_popcount_1b": layer.w01.size, "param_weight_1b": layer.w01.size}
+    assert counts == {"op_popcount_1b": layer.ones, "param_weight_1b": layer.w01.size}
 
 
 def test_finn_flow_to_verilog(lowered, finn_build):
@@ -196,9 +196,7 @@ def test_verilog_equals_reference(lowered, finn_build, tmp_path, send, receive):
     as_bytes = lambda words, width: np.array(  # noqa: E731
         [list(word.to_bytes(width // 8, "little")) for word in words], np.uint8
     )
-    wanted = [
-        int.from_bytes(row.astype("<i4").tobytes(), "little") for row in answer.scores
-    ]
+    wanted = [int.from_bytes(row.astype("<i4").tobytes(), "little") for row in answer.scores]
     beats = image_beats(reference.encode(lowered.network, images), in_width)
     np.savez(
         tmp_path / "vectors.npz",
@@ -208,6 +206,12 @@ def test_verilog_equals_reference(lowered, finn_build, tmp_path, send, receive):
     )
     folder = verilate(files, top)
     run_cocotb(
-        folder, top, "tb_core", "stream",
-        vectors=tmp_path / "vectors.npz", send=send, receive=receive, seed=send,
+        folder,
+        top,
+        "tb_core",
+        "stream",
+        vectors=tmp_path / "vectors.npz",
+        send=send,
+        receive=receive,
+        seed=send,
     )

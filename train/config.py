@@ -3,6 +3,7 @@
 import dataclasses
 import tomllib
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Distillation:
         weight: share of the teacher's soft labels in the loss; 0 switches the teacher off.
         temperature: the teacher's logits are divided by this.
         copies: images per training image, the original included.
-        strength: 1 warps by up to 12 degrees, 12 % scale, 2 pixels and about 1.3 pixels elastically.
+        strength: 1 warps by up to 12 degrees, 12 % scale, 2 pixels and 1.3 pixels of bending.
         epochs: teacher epochs.
     """
 
@@ -99,6 +100,7 @@ class Training:
         epochs: passes over the training split.
         batch: images per step, over all processes.
         rate: learning rate at the start.
+        beta2: Adam's memory of squared gradients; latent weights flip often, so a short one.
         seed: seeds everything.
         clamp: latent weights stay in -clamp..clamp.
         error_decay: anneal IR-Net's estimator instead of the identity gradient.
@@ -108,6 +110,7 @@ class Training:
     epochs: int = 20
     batch: int = 250
     rate: float = 0.03
+    beta2: float = 0.99
     seed: int = 0
     clamp: float = 1.5
     error_decay: bool = False
@@ -149,9 +152,7 @@ class ModelConfig:
     def shapes(self) -> tuple[tuple[int, int], ...]:
         """(MH, MW) of every layer, both rails counted in MW."""
         widths = (self.inputs, *self.hidden, self.input.classes)
-        return tuple(
-            (out, self.rails * into) for into, out in zip(widths[:-1], widths[1:], strict=True)
-        )
+        return tuple((out, self.rails * into) for into, out in pairwise(widths))
 
 
 def model_names() -> list[str]:
@@ -172,7 +173,8 @@ def load_config(name: str, quick: bool = False) -> ModelConfig:
     path = MODELS / name / "config.toml"
     if name not in model_names():
         raise TrainError(
-            f"MODEL={name}: no train/models/{name}/config.toml; there are: {' '.join(model_names())}"
+            f"MODEL={name}: no train/models/{name}/config.toml; "
+            f"there are: {' '.join(model_names())}"
         )
     config = parse(name, path.read_text(encoding="utf-8"), f"train/models/{name}/config.toml")
     if quick and not config.quick:

@@ -104,15 +104,15 @@ def load(config: ModelConfig, folder: Path | None = None) -> Split:
     arrays = []
     for name, wanted in FILES[dataset].items():
         arrays.append(_idx(at / name, wanted))
-    images, labels, test_x, test_y = arrays
+    images, train_labels, test_x, test_labels = arrays
     order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
     held, rest = order[: VALIDATION[dataset]], order[VALIDATION[dataset] :]
-    labels, test_y = labels.astype(np.int64), test_y.astype(np.int64)
+    labels, test_y = train_labels.astype(np.int64), test_labels.astype(np.int64)
     return Split(images[rest], labels[rest], images[held], labels[held], test_x, test_y)
 
 
 def download(dataset: str) -> Path:
-    """Fetch `dataset` to ~/.cache/sbnn/<dataset>, checking each file's md5 sum before keeping it."""
+    """Fetch `dataset` to ~/.cache/sbnn/<dataset>, checking each md5 sum before keeping a file."""
     target = places()[-1] / dataset
     tried = ", ".join(str(place) for place in places()[:-1])
     for name, wanted in tqdm(FILES[dataset].items(), desc=f"download {dataset}", file=sys.stderr):
@@ -147,7 +147,7 @@ def _idx(path: Path, wanted: str) -> UINT8:
 
 
 def _digits() -> Split:
-    """Return scikit-learn's 1,797 digits (pixels 0 to 16): 1,257 train, 180 validation, 360 test."""
+    """Return scikit-learn's digits (pixels 0 to 16): 1,257 to train, 180 held out, 360 to test."""
     from sklearn.datasets import load_digits  # slow to import, and only this model needs it
 
     bunch = load_digits()
@@ -158,7 +158,7 @@ def _digits() -> Split:
 
 
 def sample_images(config: ModelConfig) -> tuple[UINT8, INT64]:
-    """Return up to 200 real test images and labels that need no data set: tracked, or from a package.
+    """Return up to 200 real test images and labels, tracked or from a package: no data needed.
 
     Raises:
         TrainError: there is no sample of this data set.

@@ -1,7 +1,7 @@
 """Turn a trained module into the network that hardware runs, changing no decision.
 
-Three steps: BatchNorm statistics again from clean training images, all scales to powers of two (every
-float32 sum is then exact), and every BatchNorm's threshold half-way between two values of its sum.
+BatchNorm statistics are taken once more; then all scales become powers of two (every float32 sum is
+exact after that) and every BatchNorm's threshold moves half-way between two values of its sum.
 """
 
 import torch
@@ -44,37 +44,46 @@ def finalise(module: SparseBinaryMlp) -> None:
     module.scores.freeze(scale, module.scores.bias())
 
 
+def statistics(batchnorm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:
+    """Return the running (mean, variance), each (MH,); ours always keeps them."""
+    mean, variance = batchnorm.running_mean, batchnorm.running_var
+    if mean is None or variance is None:
+        raise ValueError("BatchNorm without running statistics cannot be folded")
+    return mean, variance
+
+
 def _rescale(batchnorm: nn.BatchNorm1d, ratio: Tensor) -> None:
     """Make `batchnorm` expect its input times `ratio`, (1,) or (MH,)."""
-    variance = batchnorm.running_var + batchnorm.eps
-    batchnorm.running_mean.mul_(ratio)
-    batchnorm.running_var.copy_(variance * ratio**2 - batchnorm.eps)
+    mean, variance = statistics(batchnorm)
+    variance.copy_((variance + batchnorm.eps) * ratio**2 - batchnorm.eps)
+    mean.mul_(ratio)
 
 
 def _centre(batchnorm: nn.BatchNorm1d, w01: Tensor, eta: Tensor, xi: Tensor, xi_frac: int) -> None:
     """Move each neuron's threshold half-way between neighbouring values of its sum z, in float64.
 
-    z = unit * (2*A - offset) with integer A (see `sbnn.hls.network`), so it steps by 2*unit. The new
-    BatchNorm has mean = the middle and bias 0: z - mean is exact in float32 and never 0, so the sign
-    cannot be rounded wrong.
+    z = unit * (2*A - offset) with an integer A (README, Decisions), so it steps by 2*unit. The new
+    BatchNorm has mean = the middle and bias 0: z - mean is exact in float32 and never 0, so the
+    sign cannot be rounded wrong.
     """
     unit = eta.double() / 2**xi_frac
     numerator = torch.round(xi.double() * 2**xi_frac)
     offset = w01.sum(1).double() * 2**xi_frac + numerator * w01.shape[1]
-    deviation = (batchnorm.running_var.double() + batchnorm.eps).sqrt()
+    running_mean, variance = statistics(batchnorm)
+    deviation = (variance.double() + batchnorm.eps).sqrt()
     gamma, beta = batchnorm.weight.double(), batchnorm.bias.double()
-    mean = batchnorm.running_mean.double()
+    mean = running_mean.double()
     constant = gamma == 0
     safe = torch.where(constant, torch.ones_like(gamma), gamma)
     edge = mean - beta * deviation / safe  # z at which the sign changes
     steps = (edge / unit + offset) / 2  # the same in units of A
-    # Rising neurons are on from the first A at or above the edge, falling ones up to the last A below.
+    # Rising neurons are on from the first A at the edge, falling ones up to the last A at it.
     rising = safe > 0
     middle = torch.where(rising, torch.ceil(steps) - 0.5, torch.floor(steps) + 0.5)
     # No A is beyond the weights: one step further says "always" or "never" just as well.
     reach = (2**xi_frac + numerator.abs()) * w01.shape[1] + 0.5
     middle = torch.maximum(torch.minimum(middle, reach), -reach)
     middle = torch.where(constant, torch.where(beta >= 0, -reach, reach), middle)
-    batchnorm.running_mean.copy_((unit * (2 * middle - offset)).to(batchnorm.running_mean.dtype))
-    batchnorm.weight.copy_(safe.to(batchnorm.weight.dtype))
+    running_mean.copy_(unit * (2 * middle - offset))
+    batchnorm.weight.copy_(safe)
     batchnorm.bias.zero_()

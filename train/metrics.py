@@ -30,7 +30,8 @@ def predict(module: SparseBinaryMlp, images: NDArray[np.uint8]) -> NDArray[np.in
         module(torch.from_numpy(images[i : i + BATCH].astype(np.float32)).to(device)).cpu().numpy()
         for i in range(0, len(images), BATCH)
     ]
-    return np.concatenate(found).argmax(1)
+    classes: NDArray[np.int64] = np.concatenate(found).argmax(1)
+    return classes
 
 
 def accuracy(
@@ -41,10 +42,10 @@ def accuracy(
 
 
 def layer_figures(module: SparseBinaryMlp) -> list[dict[str, Any]]:
-    """Return one table per layer: weights, zeros, ones, density, entropy, xi, eta, fan-in, inverted.
+    """Return one table per layer: weights, zeros, ones, entropy, xi, eta, fan-in, inverted outputs.
 
-    K_0 and K_1 (shares of kernels with no and with one 1) are given where a layer has kernels of more
-    than one weight, which no layer of an MLP has.
+    K_0 and K_1 (shares of kernels with no and with one 1) are given only for layers that have
+    kernels; no layer of an MLP has.
     """
     figures = []
     batchnorms = [*module.batchnorms(), None]

@@ -48,10 +48,12 @@ class IntegerScores(nn.Module):
 
 
 class SparseBinaryMlp(nn.Module):
-    """fc1, bn1, act1, ..., fcN, scores; every weight is (w01 + xi) * eta, every activation -1 or +1.
+    """fc1, bn1, act1, ..., fcN, scores; weights are (w01 + xi) * eta, activations -1 or +1.
 
     Pixels at or above the threshold are +1. With two rails each layer sees x and -x side by side.
     """
+
+    edge: Tensor
 
     def __init__(self, config: ModelConfig, ones: tuple[int, ...]) -> None:
         super().__init__()
@@ -97,7 +99,8 @@ class SparseBinaryMlp(nn.Module):
 
     def batchnorms(self) -> list[nn.BatchNorm1d]:
         """Return bn1 ... bnN-1."""
-        return [self.get_submodule(f"bn{index}") for index in range(1, self.depth)]
+        found = [self.get_submodule(f"bn{index}") for index in range(1, self.depth)]
+        return [module for module in found if isinstance(module, nn.BatchNorm1d)]
 
     def quantizers(self) -> list[SparseBinaryTensorQuant]:
         """Return the weight quantizers of fc1 ... fcN."""

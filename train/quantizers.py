@@ -1,12 +1,13 @@
 """Brevitas weight quantizer for the general binary domain: w = (w01 + xi) * eta, w01 in {0, 1}.
 
-Equation numbers are those of Schiavone, Galati, Zuluaga, "Binary domain generalization for sparsifying
-binary neural networks", ECML PKDD 2023. With tau > 0 and phi per layer or per output channel,
+Equation numbers are those of Schiavone, Galati, Zuluaga, "Binary domain generalization for
+sparsifying binary neural networks", ECML PKDD 2023. With tau > 0 and phi
+per layer or per output channel,
 
     w = tau * sign(latent) + phi,    eta = 2 * tau,    xi = (phi - tau) / (2 * tau)       (Eq. 4, 5)
 
-xi is rounded to the grid k / 2**xi_frac in the forward pass (its gradient passes straight through), so the
-integer network that hardware runs is the network that was trained.
+xi is rounded to the grid k / 2**xi_frac in the forward pass (its gradient passes straight through),
+so the integer network that hardware runs is the network that was trained.
 """
 
 from typing import Any
@@ -101,6 +102,10 @@ class SparseBinaryTensorQuant(nn.Module):
         unit_eta: report and use eta = 1 whatever tau is (the last layer, whose scale is elsewhere).
     """
 
+    fixed_xi: Tensor
+    fixed_eta: Tensor
+    bit_width: Tensor
+
     def __init__(
         self,
         level_shape: tuple[int, ...] = (),
@@ -132,7 +137,8 @@ class SparseBinaryTensorQuant(nn.Module):
         if self.domain == "fixed":
             return self.fixed_eta, self.fixed_xi
         if self.domain == "learned":
-            tau, phi = self.tau.abs().clamp_min(MIN_TAU), self.phi
+            tau: Tensor = self.tau.abs().clamp_min(MIN_TAU)
+            phi: Tensor = self.phi
         else:
             tau, phi = closed_form(latent.detach(), self.per_channel)
             tau = tau.clamp_min(1e-6)
@@ -147,7 +153,7 @@ class SparseBinaryTensorQuant(nn.Module):
 
     def w01(self, latent: Tensor) -> Tensor:
         """Return the connections, (MH, MW) of 0.0 and 1.0."""
-        ones: Tensor = _Step.apply(latent, self.decay)
+        ones: Tensor = _Step.apply(latent, self.decay)  # type: ignore[no-untyped-call]
         return ones
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -156,15 +162,15 @@ class SparseBinaryTensorQuant(nn.Module):
         return (self.w01(latent) + xi) * eta, eta, -xi, self.bit_width
 
 
-class SparseBinaryWeightProxy(WeightQuantProxyFromInjector):
+class SparseBinaryWeightProxy(WeightQuantProxyFromInjector):  # type: ignore[misc]
     """Weight proxy of its own type: Brevitas finds export handlers by exact type."""
 
 
-class SparseBinaryWeight(WeightQuantSolver):
-    """Brevitas quantizer; give its constants to a layer as `weight_domain=...`, `weight_xi_frac=...`.
+class SparseBinaryWeight(WeightQuantSolver):  # type: ignore[misc]
+    """Brevitas quantizer; a layer takes its constants as `weight_domain=...`, `weight_xi_frac=...`.
 
-    See `SparseBinaryTensorQuant` for the constants. `weight_scaling_per_output_type` CHANNEL gives one
-    (xi, eta) per output channel.
+    See `SparseBinaryTensorQuant` for the constants. `weight_scaling_per_output_type` CHANNEL gives
+    one (xi, eta) per output channel.
     """
 
     proxy_class = SparseBinaryWeightProxy
@@ -180,7 +186,7 @@ class SparseBinaryWeight(WeightQuantSolver):
     xi_frac = 0
     unit_eta = False
 
-    @value
+    @value  # type: ignore[untyped-decorator]
     def level_shape(
         scaling_per_output_type: Any,  # noqa: N805  (Brevitas calls it with injected values)
         scaling_per_output_channel_shape: Any,
@@ -197,16 +203,21 @@ class _Sign(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:
         ctx.save_for_backward(x)
-        return (x >= 0).to(x.dtype).mul_(2).sub_(1)
+        sign: Tensor = (x >= 0).to(x.dtype)
+        return sign.mul_(2).sub_(1)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Tensor:
         (x,) = ctx.saved_tensors
-        return grads[0] * (2 - 2 * x.abs()).clamp_min(0)
+        slope: Tensor = (2 - 2 * x.abs()).clamp_min(0)
+        return grads[0] * slope
 
 
 class SignTensorQuant(nn.Module):
     """Brevitas' tensor_quant contract for a -1/+1 activation of scale 1."""
+
+    one: Tensor
+    zero: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -216,10 +227,11 @@ class SignTensorQuant(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return (sign of x, scale 1, zero point 0, bit width 1)."""
-        return _Sign.apply(x), self.one, self.zero, self.one
+        sign: Tensor = _Sign.apply(x)  # type: ignore[no-untyped-call]
+        return sign, self.one, self.zero, self.one
 
 
-class SignActivation(SignedBinaryActPerTensorConst):
+class SignActivation(SignedBinaryActPerTensorConst):  # type: ignore[misc]
     """-1/+1 activation, exported as BipolarQuant; its gradient is why Brevitas' own is not used.
 
     The polynomial took 25 epochs of sbnn95 from 97.56 to 97.90 % on the validation split.

@@ -85,6 +85,7 @@ def write_best(config: ModelConfig, runs: list[Run], folder: Path) -> str:
     hit = sparsity.get("target_hit")
     note = "" if hit is not False else f", MISSED its target density {sparsity['target_density']}"
     return (
-        f"{config.name}: validation {best.validation:.2%}, test {best.test:.2%}, {sparsity['ones']} "
-        f"ones, {sparsity['zeros_share']:.2%} zeros{note}, {best.seconds:.0f} s -> {folder}"
+        f"{config.name}: validation {best.validation:.2%}, test {best.test:.2%}, "
+        f"{sparsity['ones']} ones, {sparsity['zeros_share']:.2%} zeros{note}, "
+        f"{best.seconds:.0f} s -> {folder}"
     )

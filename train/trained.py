@@ -1,9 +1,10 @@
-"""The small tracked file of a trained model: packed connections, levels, BatchNorm, bias, digest."""
+"""The small tracked file of a trained model: packed connections, levels, BatchNorm, bias."""
 
 import hashlib
 import io
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from sbnn.train.config import MODELS, ModelConfig, TrainError, load_config
 from sbnn.train.files import write_atomic
+from sbnn.train.finalise import statistics
 from sbnn.train.model import SparseBinaryMlp, build
 
 FORMAT = "sbnn-trained-1"
@@ -113,7 +115,7 @@ def _read(path: Path, name: str) -> Arrays:
         TypeError,
         EOFError,
         ValueError,
-        zipfile.zlib.error,
+        zlib.error,
     ) as error:
         raise TrainError(f"{path}: not a trained file ({error})") from error
     if header.get("format") != FORMAT:
@@ -155,9 +157,5 @@ def _fill(path: Path, module: SparseBinaryMlp, arrays: Arrays) -> None:
 
 
 def _batchnorm(batchnorm: torch.nn.BatchNorm1d) -> dict[str, torch.Tensor]:
-    return {
-        "mean": batchnorm.running_mean,
-        "var": batchnorm.running_var,
-        "gamma": batchnorm.weight,
-        "beta": batchnorm.bias,
-    }
+    mean, var = statistics(batchnorm)
+    return {"mean": mean, "var": var, "gamma": batchnorm.weight, "beta": batchnorm.bias}
