@@ -32,7 +32,7 @@ def environment() -> dict[str, str]:
         # The wheel was built without these settings of its configure script.
         "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 "
         "CFG_CXXFLAGS_COROUTINES=-fcoroutines CFG_LDLIBS_THREADS=-pthread",
-        "YOWASP_MUTE_NO_COLOR": "1",
+    
     }
 
 
