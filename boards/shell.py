@@ -103,9 +103,9 @@ endmodule
 
 
 def shell_files() -> dict[str, str]:
-    """Return {shells/<module>.sv: text} of the hand-written modules, leaves first."""
+    """Return {shell/<module>.sv: text} of the hand-written modules, leaves first."""
     folder = package_files("sbnn.boards") / "shells"
-    return {f"shells/{name}.sv": (folder / f"{name}.sv").read_text() for name in MODULES}
+    return {f"shell/{name}.sv": (folder / f"{name}.sv").read_text() for name in MODULES}
 
 
 def top_name(board: Board) -> str:

@@ -1,0 +1,116 @@
+"""Read what yosys and nextpnr report, and judge it by the board: plain data in, plain data out."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sbnn.boards.board import Board, BoardError
+from sbnn.hls.synth import FAMILIES
+
+# Names in nextpnr-ecp5's utilisation report.
+ROUTED = {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What a clock reached after routing, and what it must reach."""
+
+    achieved_mhz: float
+    needed_mhz: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the clock is fast enough."""
+        return self.achieved_mhz >= self.needed_mhz
+
+
+def read_synthesis(path: Path, family: str) -> dict[str, int]:
+    """Return {lut, ff, bram} of a flattened netlist from yosys' `stat -json`.
+
+    Raises:
+        BoardError: not such a report.
+    """
+    kind = FAMILIES[family]
+    try:
+        cells = _json(path)["design"]["num_cells_by_type"]
+        counts = {str(name): int(number) for name, number in cells.items()}
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BoardError(f"{path}: not a yosys statistic ({error!r})") from error
+
+    def of(pattern: str) -> int:
+        return sum(number for name, number in counts.items() if re.fullmatch(pattern, name))
+
+    return {
+        "lut": sum(size * of(pattern) for pattern, size in kind.lut.items()),
+        "ff": of(kind.ff),
+        "bram": of(kind.bram),
+    }
+
+
+def read_route(path: Path) -> tuple[dict[str, int], dict[str, Timing]]:
+    """Return {lut, ff, bram, dsp} and the timing per clock from nextpnr-ecp5's JSON report.
+
+    Raises:
+        BoardError: not such a report, or one without a clock.
+    """
+    table = _json(path)
+    try:
+        used = {name: int(table["utilization"][cell]["used"]) for name, cell in ROUTED.items()}
+        clocks = {
+            _port(net): Timing(float(found["achieved"]), float(found["constraint"]))
+            for net, found in table["fmax"].items()
+        }
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise BoardError(f"{path}: not a nextpnr report ({error!r})") from error
+    if not clocks:
+        raise BoardError(f"{path}: nextpnr found no clock")
+    return used, clocks
+
+
+def check_fit(board: Board, model: str, used: dict[str, int]) -> None:
+    """Raise `BoardError` with the numbers where a synthesised design exceeds the board's budget."""
+    over = [
+        f"{count} {name.upper()} of {getattr(board.budget, name)}"
+        for name, count in used.items()
+        if count > getattr(board.budget, name)
+    ]
+    if over:
+        raise BoardError(
+            f"{model} does not fit {board.name} ({board.part}): it needs {', '.join(over)}; "
+            "take a sparser or smaller model, or a larger board"
+        )
+
+
+def check_timing(board: Board, model: str, seed: int, clocks: dict[str, Timing]) -> None:
+    """Raise `BoardError` with the numbers where a clock is too slow."""
+    for name, clock in clocks.items():
+        if not clock.met:
+            raise BoardError(
+                f"{model} misses the timing of {board.name}: {name} reaches "
+                f"{clock.achieved_mhz:.1f} MHz with seed {seed}, needs {clock.needed_mhz:.1f} MHz; "
+                f"try another seed, or a levels_per_stage below {board.levels_per_stage}"
+            )
+
+
+def shares(board: Board, used: dict[str, int]) -> dict[str, dict[str, float]]:
+    """Return used, budget and percent of each kind of resource."""
+    table = {}
+    for name, count in used.items():
+        budget = int(getattr(board.budget, name))
+        percent = round(100 * count / budget, 1) if budget else 0.0
+        table[name] = {"used": count, "budget": budget, "percent": percent}
+    return table
+
+
+def _port(net: str) -> str:
+    """Return the port behind nextpnr's name of a clock net: "$glbnet$clk$TRELLIS_IO_IN" is clk."""
+    return re.sub(r"^\$glbnet\$|\$TRELLIS_IO_IN$", "", net)
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise BoardError(f"{path}: not JSON ({error})") from error
