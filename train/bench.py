@@ -1,0 +1,121 @@
+"""Accuracy against ones: sbnn95's shape trained in quick mode at several sparsities and dense.
+
+Writes bench.json and accuracy.svg beside this file; both are tracked.
+"""
+
+import dataclasses
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from sbnn.train.config import ModelConfig, Weights, load_config
+from sbnn.train.data import load
+from sbnn.train.files import write_atomic
+from sbnn.train.fit import fit
+from sbnn.train.metrics import accuracy, sparsity_figures
+
+HERE = Path(__file__).parent
+DENSITIES = (0.10, 0.05, 0.03, 0.02, 0.01)
+SPARSE_COLOUR, DENSE_COLOUR, QUIET = "#0b6e99", "#b3541e", "#6b7280"
+
+
+def variants() -> list[tuple[str, ModelConfig]]:
+    """Return (label, config): sbnn95 in quick mode at each of `DENSITIES`, then dense -1/+1."""
+    base = load_config("sbnn95", quick=True)
+    found = []
+    for density in DENSITIES:
+        sparsity = dataclasses.replace(base.sparsity, density=density)
+        name = f"sparse{100 * (1 - density):.0f}"
+        found.append((name, dataclasses.replace(base, name=name, sparsity=sparsity)))
+    dense = dataclasses.replace(
+        base,
+        name="dense",
+        weights=Weights(xi=-0.5, xi_frac=1),
+        sparsity=dataclasses.replace(base.sparsity, method="none"),
+    )
+    return [*found, ("dense", dense)]
+
+
+def bench(data: Path | None = None) -> None:
+    """Train every variant, write bench.json and draw accuracy.svg; about three minutes each."""
+    points = []
+    for label, config in variants():
+        split = load(config, data)
+        result = fit(config, split, Path("build") / "bench" / label)
+        figures = sparsity_figures(config, result.module)
+        points.append(
+            {
+                "label": label,
+                "zeros_share": figures["zeros_share"] if label != "dense" else None,
+                "ones": figures["ones"],
+                "weights": figures["weights"],
+                "target_hit": figures.get("target_hit"),
+                "validation": round(accuracy(result.module, split.val_x, split.val_y), 6),
+                "test": round(accuracy(result.module, split.test_x, split.test_y), 6),
+                "epochs": config.training.epochs,
+                "seed": config.training.seed,
+                "seconds": round(result.seconds, 1),
+            }
+        )
+    content = {"model": "sbnn95", "mode": "quick", "points": points}
+    write_atomic(HERE / "bench.json", json.dumps(content, indent=2) + "\n")
+    draw(content, HERE / "accuracy.svg")
+
+
+def draw(content: dict[str, Any], path: Path) -> None:
+    """Draw test accuracy against ones as a deterministic SVG."""
+    # A fixed salt and no date: equal figures give equal bytes.
+    style = {"svg.hashsalt": "sbnn", "svg.fonttype": "none", "font.family": "sans-serif"}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+        axes = figure.add_subplot()
+        sparse = [p for p in content["points"] if p["label"] != "dense"]
+        sparse.sort(key=lambda point: point["ones"])
+        axes.plot(
+            [p["ones"] for p in sparse],
+            [100 * p["test"] for p in sparse],
+            color=SPARSE_COLOUR,
+            marker="o",
+            linewidth=2,
+        )
+        for point in sparse:
+            axes.annotate(
+                f"{100 * point['zeros_share']:.0f} % zeros: {100 * point['test']:.2f} %",
+                (point["ones"], 100 * point["test"]),
+                xytext=(9, -11),
+                textcoords="offset points",
+                color=SPARSE_COLOUR,
+            )
+        dense = next(p for p in content["points"] if p["label"] == "dense")
+        axes.plot(dense["weights"], 100 * dense["test"], "s", color=DENSE_COLOUR, markersize=8)
+        axes.annotate(
+            f"dense -1/+1: {100 * dense['test']:.2f} %",
+            (dense["weights"], 100 * dense["test"]),
+            xytext=(0, -17),
+            textcoords="offset points",
+            ha="right",
+            color=DENSE_COLOUR,
+        )
+        axes.set_xscale("log")
+        low = min(point["test"] for point in content["points"]) * 100
+        axes.set_ylim(low - 0.8, 100)
+        axes.set_xlim(sparse[0]["ones"] * 0.8, dense["weights"] * 1.3)
+        axes.set_xlabel("weights that need hardware: ones (sparse) or all weights (dense)")
+        axes.set_title(
+            "MNIST test accuracy, %, 784-256-256-256-10 in quick mode",
+            loc="left",
+            fontsize=11,
+        )
+        axes.grid(axis="y", color="#e5e7eb")
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=QUIET)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_color(QUIET)
+        stream = io.BytesIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    write_atomic(path, stream.getvalue())
