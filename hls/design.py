@@ -166,6 +166,7 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[
             "field_order": "lowest bits of the first beat first; scores in two's complement",
         },
         "classes": network.classes,
+        "levels_per_stage": choices.levels_per_stage,
         "ii_cycles": design.ii_cycles,
         "latency_cycles": design.latency_cycles,
         "latency_meaning": "from the first input beat to the first output beat, no stalls",

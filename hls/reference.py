@@ -35,7 +35,7 @@ def encode(network: Network, images: NDArray[np.uint8]) -> BoolArray:
         raise NetworkError(
             f"images have shape {images.shape}, {network.name} takes (N, {', '.join(map(str, shape))})"
         )
-    return images.reshape(len(images), -1) >= network.encoding.threshold
+    return images.reshape(len(images), network.encoding.bits) >= network.encoding.threshold
 
 
 def accumulate(layer: SparseLayer, bits: BoolArray) -> IntArray:

@@ -1,5 +1,6 @@
 """QONNX graphs written node by node, without torch or Brevitas: the second, independent writer."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -88,11 +89,11 @@ def random_norm(rng, n, spread=1.0, negative=0.4):
 def random_graph(
     seed, widths=(64, 24, 16, 5), density=0.2, frac=0, per_channel=False, rails=1, dense=False
 ) -> ModelProto:
-    """A seeded network: xi = 0 (frac 0) or on the grid k/2**frac, one or per channel, one or two rails."""
+    """A seeded network: xi = 0 (frac 0) or on the grid k/2**frac, per layer or channel."""
     rng = np.random.default_rng(seed)
     graph = Graph((8, widths[0] // 8))
     graph.binarise(int(rng.integers(64, 192)))
-    for i, (mw, mh) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (mw, mh) in enumerate(itertools.pairwise(widths)):
         name, last = f"fc{i + 1}", i == len(widths) - 2
         size = mh if per_channel and not last else ()
         xi = rng.integers(-(1 << frac) + 1, 1 << frac, size) / (1 << frac) if frac else 0.0

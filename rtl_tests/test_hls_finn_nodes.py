@@ -1,8 +1,8 @@
-"""SparsePopcountMVAU in FINN's own flow: registered, partitioned, specialised, generated, simulated."""
+"""SparsePopcountMVAU in FINN's own flow: partitioned, specialised, generated, simulated."""
 
 import copy
 import dataclasses
-import os
+from pathlib import Path
 from string import Template
 
 import numpy as np
@@ -14,7 +14,7 @@ from qonnx.custom_op.registry import getCustomOp
 from qonnx_graphs import Graph, random_norm
 from sbnn.hls import reference
 from simulate import run_cocotb, verilate
-from stream import image_beats
+from stream_words import image_beats
 
 PART, CLOCK_NS = "xc7z020clg400-1", 5.0
 
@@ -33,7 +33,7 @@ endmodule
 
 
 def mixed_graph():
-    """Widths that fill no byte; xi on 1/8 in the first layer, two rails in the second, xi = 0 in the last."""
+    """Widths that fill no byte; xi on 1/8 in layer 1, two rails in layer 2, xi = 0 in layer 3."""
     rng = np.random.default_rng(11)
     graph = Graph((5, 9))
     graph.binarise(100)
@@ -67,7 +67,7 @@ def finn_build(tmp_path, monkeypatch):
 
 
 def dataflow_graph(lowered, folder):
-    """Return the partition of our nodes after FINN's CreateDataflowPartition, SpecializeLayers, PrepareIP."""
+    """Run FINN's CreateDataflowPartition, SpecializeLayers and PrepareIP; return our partition."""
     from finn.transformation.fpgadataflow.create_dataflow_partition import CreateDataflowPartition
     from finn.transformation.fpgadataflow.prepare_ip import PrepareIP
     from finn.transformation.fpgadataflow.specialize_layers import SpecializeLayers
@@ -98,7 +98,8 @@ def test_shapes_datatypes_and_widths(lowered):
     layer, last = lowered.network.layers[0], lowered.network.layers[-1]
     nodes = lowered.graph.get_nodes_by_op_type("SparsePopcountMVAU")
     first, scores = getCustomOp(nodes[0]), getCustomOp(nodes[-1])
-    assert first.get_normal_input_shape() == first.get_folded_input_shape()[:1] + (layer.inputs,)
+    assert first.get_normal_input_shape() == (1, layer.inputs)
+    assert first.get_folded_input_shape() == (1, 1, layer.inputs)
     assert first.get_normal_input_shape(1) == (layer.mw, layer.mh)
     assert first.get_folded_output_shape() == (1, 1, layer.mh)
     assert first.get_instream_width() == layer.inputs
@@ -121,8 +122,8 @@ def test_finn_flow_to_verilog(lowered, finn_build):
     for node in graph.graph.node:
         instance = getCustomOp(node)
         files = instance.get_rtl_file_list(abspath=True)
-        assert all(os.path.isfile(name) for name in files)
-        assert [os.path.basename(name) for name in files] == instance.get_rtl_file_list()
+        assert all(Path(name).is_file() for name in files)
+        assert [Path(name).name for name in files] == instance.get_rtl_file_list()
         *adds, cell = instance.code_generation_ipi()
         assert adds == [f"add_files -norecurse {name}" for name in files]
         assert cell == f"create_bd_cell -type module -reference {node.name} {node.name}"
@@ -153,14 +154,14 @@ def test_rtlsim_is_refused(lowered, finn_build):
     with pytest.raises(LoweringError) as error:
         node.execute_node({}, graph.graph)
     assert str(error.value) == (
-        "node SparsePopcountMVAU_rtl_0: exec_mode rtlsim is not supported, its Verilog is simulated "
-        "with Verilator; use exec_mode ''"
+        "node SparsePopcountMVAU_rtl_0: exec_mode rtlsim is not supported, its Verilog is "
+        "simulated with Verilator; use exec_mode ''"
     )
 
 
 def stitch(graph, top):
-    """Connect the nodes' Verilog as FINN's stitching would, from what the nodes say of themselves."""
-    body, files = [], {}
+    """Connect the nodes' Verilog as FINN's stitching would, by what the nodes say of themselves."""
+    body, files, widths = [], {}, []
     edge = "s_axis"
     for i, node in enumerate(graph.graph.node):
         instance = getCustomOp(node)
@@ -176,14 +177,13 @@ def stitch(graph, top):
             pins += [f".{port}_T{x.upper()}({wires}_t{x})" for x in ("data", "valid", "ready")]
         body += [f"  {instance.get_nodeattr('gen_top_module')} u{i} ({', '.join(pins)});"]
         for path in instance.get_rtl_file_list(abspath=True):
-            with open(path) as file:
-                files[os.path.basename(path)] = file.read()
-        first_width = in_width if i == 0 else first_width
+            files[Path(path).name] = Path(path).read_text()
+        widths += [in_width, out_width]
         edge = following
     files[f"{top}.sv"] = _TOP.substitute(
-        top=top, in_msb=first_width - 1, out_msb=out_width - 1, body="\n".join(body)
+        top=top, in_msb=widths[0] - 1, out_msb=widths[-1] - 1, body="\n".join(body)
     )
-    return files, first_width, out_width
+    return files, widths[0], widths[-1]
 
 
 @pytest.mark.parametrize(("send", "receive"), [(100, 50), (60, 70)])

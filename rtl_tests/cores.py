@@ -1,0 +1,58 @@
+"""Run a generated core against the reference in Verilator."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from sbnn.hls import reference
+from sbnn.hls.design import Choices, Design, make_design
+from sbnn.hls.network import Network
+from sbnn.hls.stitch import rtl_files
+from simulate import CACHE, run_cocotb, verilate
+from stream_words import image_beats, result_beats, words
+
+
+def core_of(network: Network, choices: Choices) -> tuple[Design, Path]:
+    """Return a network's design and the folder of its simulator."""
+    design = make_design(network, choices)
+    return design, verilate(rtl_files(design), network.name)
+
+
+def check_core(
+    design: Design,
+    folder: Path,
+    images: NDArray[np.uint8],
+    test: str = "stream",
+    **settings: object,
+) -> None:
+    """Send images through the core in `folder` and compare every class and score with the reference."""
+    network, choices = design.network, design.choices
+    answer = reference.run(network, images)
+    beats = image_beats(reference.encode(network, images), choices.beat_bits)
+    wanted = result_beats(
+        answer.classes, answer.scores if choices.scores else None, design.field_bits, choices.out_beat_bits
+    )
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(suffix=".npz", dir=CACHE) as vectors:
+        np.savez(
+            vectors,
+            beats=words(beats, choices.beat_bits),
+            wanted=words(wanted, choices.out_beat_bits),
+            images=len(images),
+        )
+        vectors.flush()
+        run_cocotb(
+            folder, network.name, "tb_core", test, vectors=vectors.name,
+            latency=design.latency_cycles, ii=design.ii_cycles, **settings,
+        )
+
+
+def random_images(network: Network, count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Return images for a network: random density per image, all-off and all-on first."""
+    rng = np.random.default_rng(seed)
+    shape = (count, *network.encoding.shape)
+    density = rng.random((count, *[1] * len(network.encoding.shape)))
+    images = np.where(rng.random(shape) < density, 255, 0).astype(np.uint8)
+    images[0], images[1 % count] = 0, 255
+    return images

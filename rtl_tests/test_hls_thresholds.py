@@ -1,0 +1,103 @@
+"""Exact thresholds against direct rational evaluation over every input vector."""
+
+import itertools
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from sbnn.hls import reference
+from sbnn.hls.network import NetworkError, SparseLayer
+from sbnn.hls.thresholds import Stage, fold, prove, reachable
+
+
+def case(seed):
+    """Return a layer of 6 neurons over 7 inputs with BatchNorms that often tie exactly."""
+    rng = np.random.default_rng(seed)
+    mh, inputs, rails, frac = 6, 7, int(rng.choice([1, 2])), int(rng.integers(0, 4))
+    w01 = rng.random((mh, inputs * rails)) < rng.choice([0.1, 0.4, 0.9])
+    xi_num = rng.integers(-(1 << frac), (1 << frac) + 1, mh) * int(rng.choice([0, 1]))
+    eta = [Fraction(int(rng.integers(1, 9)), 4) for _ in range(mh)]
+    stages = []
+    for j in range(mh):
+        scale = Fraction(int(rng.integers(-3, 4)), 2)
+        # Variances with rational and with irrational roots; means on the grid of z, so that ties happen.
+        variance = Fraction(int(rng.choice([1, 4, 2, 3, 7])), int(rng.choice([1, 4])))
+        mean = eta[j] * Fraction(int(rng.integers(-8, 9)), 1 << frac)
+        post = Fraction(int(rng.choice([0, 0, 1, -2, 5])), 3)
+        stages.append([Stage(scale, -mean, variance, post)])
+    return w01, xi_num.astype(np.int64), frac, rails, eta, stages
+
+
+def positive(stage, z):
+    """Return whether (z + pre) * scale / sqrt(variance) + post >= 0, by cases on the signs."""
+    a, b = (z + stage.pre) * stage.scale, -stage.post  # a / root >= b
+    if b <= 0 <= a:
+        return True
+    if a <= 0 <= b:
+        return a == b == 0
+    return (a * a >= b * b * stage.variance) == (a > 0)if a * a != b * b * stage.variance else True
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_fold_agrees_with_the_real_network_for_every_input(seed):
+    w01, xi_num, frac, rails, eta, stages = case(seed)
+    threshold, invert = fold(w01, xi_num, frac, rails, eta, stages)
+    layer = SparseLayer("fc1", w01, xi_num, frac, rails, threshold=threshold, invert=invert)
+    vectors = np.array(list(itertools.product([False, True], repeat=layer.inputs)))
+    bits = reference.activate(layer, vectors)
+    for vector, found in zip(vectors.tolist(), bits, strict=True):
+        x = [1 if bit else -1 for bit in vector]
+        x += [-value for value in x] if rails == 2 else []
+        for j in range(layer.mh):
+            xi = Fraction(int(xi_num[j]), 1 << frac)
+            z = sum((eta[j] * (int(one) + xi) * value for one, value in zip(w01[j], x, strict=True)), Fraction(0))
+            assert found[j] == positive(stages[j][0], z), (seed, j, vector)
+    proof = prove(layer, eta, stages)
+    assert proof.neurons == layer.mh and proof.sums == sum(len(reachable(layer, j)) for j in range(6))
+    assert proof.constant >= int((bits.all(0) | ~bits.any(0)).sum())
+
+
+def test_reachable_is_what_inputs_reach():
+    for seed in range(20):
+        w01, xi_num, frac, rails, *_ = case(seed)
+        layer = SparseLayer("fc1", w01, xi_num, frac, rails)
+        vectors = np.array(list(itertools.product([False, True], repeat=layer.inputs)))
+        sums = reference.accumulate(layer, vectors)
+        for j in range(layer.mh):
+            assert reachable(layer, j).tolist() == np.unique(sums[:, j]).tolist()
+
+
+def test_prove_finds_a_threshold_that_is_off_by_one():
+    found = 0
+    for seed in range(10):
+        w01, xi_num, frac, rails, eta, stages = case(seed)
+        threshold, invert = fold(w01, xi_num, frac, rails, eta, stages)
+        good = SparseLayer("fc1", w01, xi_num, frac, rails, threshold=threshold, invert=invert)
+        for j in range(6):
+            values = reachable(good, j)
+            inside = values[(values >= threshold[j])]
+            if not len(inside) or threshold[j] <= values[0]:
+                continue
+            broken = threshold.copy()
+            broken[j] = inside[0] + 1  # moves one reachable sum to the other side
+            with pytest.raises(NetworkError, match=f"layer fc1: neuron {j} with threshold"):
+                prove(replace(good, threshold=broken), eta, stages)
+            found += 1
+    assert found > 10
+
+
+def test_affine_stages_compose():
+    one = [Stage(Fraction(3), Fraction(1)), Stage(Fraction(-1, 2), Fraction(0), Fraction(2), Fraction(5))]
+    w01, none = np.ones((1, 5), bool), np.zeros(1, np.int64)
+    threshold, invert = fold(w01, none, 0, 1, [Fraction(1)], [one])
+    # (z + 1) * 3 * -1/2 / sqrt(2) + 5 >= 0  <=>  z <= 10 * sqrt(2) / 3 - 1 = 3.71; z = 2 P - 5 <= 3
+    assert invert.tolist() == [True] and threshold.tolist() == [5]
+
+
+def test_what_cannot_be_exact_is_refused():
+    root = Stage(variance=Fraction(2))
+    with pytest.raises(NetworkError, match="two BatchNorms follow one sum"):
+        fold(np.ones((1, 2), bool), np.zeros(1, np.int64), 0, 1, [Fraction(1)], [[root, root]])
+    with pytest.raises(NetworkError, match="needs a positive weight scale"):
+        fold(np.ones((1, 2), bool), np.zeros(1, np.int64), 0, 1, [Fraction(0)], [[]])
