@@ -11,7 +11,7 @@ from sbnn.train.files import digest, write_atomic
 
 
 def main() -> None:
-    """Load a trained model, write it as QONNX, check it on real images, then save it and its report."""
+    """Write a trained model as QONNX, check it on real images, save it and its report."""
     parser = argparse.ArgumentParser(prog="python -m sbnn.export", description=__doc__)
     parser.add_argument("model", help="a model's name, see python -m sbnn.train --list")
     parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")

@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from onnx import ModelProto
-from torch import nn
 
 from sbnn.export.execute import execute
 from sbnn.export.qonnx import ExportError
 from sbnn.train.config import ModelConfig
 from sbnn.train.data import find, load, sample_images
+from sbnn.train.model import SparseBinaryMlp
 
 IMAGES = 1000
 
@@ -37,19 +37,19 @@ class Check:
 
 
 def check_images(config: ModelConfig, folder: Path | None = None) -> tuple[NDArray[np.uint8], str]:
-    """Return up to 1,000 real images and where they are from: the data set if found, else the sample."""
+    """Return up to 1,000 real images, of the data set if found, else the sample; and which."""
     dataset = config.input.dataset
     if dataset == "digits":
         split = load(config)
         images = np.concatenate([split.test_x, split.val_x, split.train_x])
-        return images[:IMAGES], "digits (its 360 test images first)"
+        return images[:IMAGES], "digits, its 360 test images first"
     if find(dataset, folder) is not None:
         return load(config, folder).test_x[:IMAGES], f"{dataset} test set"
-    return sample_images(config)[0], f"tracked sample of {dataset}"
+    return sample_images(config)[0], f"the tracked sample of {dataset}"
 
 
 def check(
-    model: ModelProto, module: nn.Module, images: NDArray[np.uint8], images_from: str
+    model: ModelProto, module: SparseBinaryMlp, images: NDArray[np.uint8], images_from: str
 ) -> Check:
     """Compare qonnx's execution with torch: every hidden bit and every class.
 

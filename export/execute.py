@@ -32,11 +32,11 @@ class Execution:
     @property
     def classes(self) -> NDArray[np.int64]:
         """(B,) int64; ties go to the lowest index."""
-        return self.scores.argmax(1).astype(np.int64)
+        return np.asarray(self.scores.argmax(1), np.int64)
 
 
 def execute(model: ModelProto, images: NDArray[np.uint8]) -> Execution:
-    """Run (B, *shape) uint8 images through a QONNX graph whose input takes one image of that shape."""
+    """Run (B, *shape) uint8 images through a QONNX graph that takes (1, *shape)."""
     parts = [
         _execute_batch(model, images[start : start + BATCH])
         for start in tqdm(range(0, len(images), BATCH), desc="qonnx", unit="batch", disable=None)

@@ -1,7 +1,7 @@
 """Write a trained module as QONNX: weights as 1-bit Quant with a fractional zero point.
 
-A weight (w01 + xi) * eta becomes Quant(bitwidth 1, unsigned, scale eta, zero point -xi), an activation
-BipolarQuant. Brevitas' own handler refuses a zero point on 1 bit, so ours stands beside it.
+A weight (w01 + xi) * eta becomes Quant(bitwidth 1, unsigned, scale eta, zero point -xi), an
+activation BipolarQuant. Brevitas' own handler refuses a zero point on 1 bit; ours takes it.
 """
 
 import copy
@@ -25,11 +25,11 @@ QONNX_DOMAIN = "qonnx.custom_op.general"
 
 
 class ExportError(UserError):
-    """The module cannot be written as QONNX, or what was written does not compute the same."""
+    """The module cannot be written as QONNX, or the graph computes something else."""
 
 
 class SparseBinaryWeightHandler(BrevitasWeightQuantProxyHandler):  # type: ignore[misc]
-    """Export a sparse binary weight as Quant, whatever its zero point; found by the proxy's type."""
+    """Export a sparse binary weight as Quant, whatever its zero point; found by proxy type."""
 
     handled_layer = SparseBinaryWeightProxy
 
@@ -66,7 +66,7 @@ def write_qonnx(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # TorchScript export: MatMul and Flatten, which FINN likes; the newer exporter gives Gemm.
+            # TorchScript: MatMul and Flatten, which FINN likes; the newer exporter gives Gemm.
             model = SparseBinaryManager.export(
                 frozen,
                 args=torch.zeros(1, *shape),
@@ -122,7 +122,7 @@ def _tidied(model: ModelProto) -> ModelProto:
 
 
 def _annotate(model: ModelProto, properties: dict[str, str]) -> None:
-    """Say that the image is UINT8 (in QONNX's way, the tensor stays float) and whose file this is."""
+    """Say that the image is UINT8 (QONNX's way: the tensor stays float) and whose file this is."""
     if [value.type.tensor_type.elem_type for value in model.graph.input] != [TensorProto.FLOAT]:
         raise ExportError("module needs exactly one float input, the image")
     wrapped = ModelWrapper(model)

@@ -1,4 +1,4 @@
-"""The layers of a QONNX graph in integers: xi becomes k/2**F, BatchNorm a threshold, a bias an offset."""
+"""A QONNX graph in integers: xi becomes k/2**F, BatchNorm a threshold, a bias an offset."""
 
 from collections.abc import Sequence
 from fractions import Fraction
@@ -49,8 +49,8 @@ def _hidden_layer(layer: SourceLayer) -> SparseLayer:
 def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
     """Return the layer with its offset, and the unit: graph output = unit * (2*A + offset).
 
-    In units of u = eta * (what follows scales by) an output is 2*(P + xi*S) - n - xi*MW + d/u, so the
-    offset is 2**F * (d/u - n - xi*MW), with the smallest F that makes xi and offset integers.
+    In units of u = eta * (what follows scales by) an output is 2*(P + xi*S) - n - xi*MW + d/u, so
+    the offset is 2**F * (d/u - n - xi*MW), with the smallest F that makes it and xi integers.
     """
     units, rests = [], []
     for j, chain in enumerate(layer.stages):
@@ -67,8 +67,8 @@ def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
     if len(set(units)) > 1 or units[0] <= 0:
         node = layer.stage_nodes[-1] if layer.stage_nodes else layer.node
         raise LoweringError(
-            f"node {node}: scores are scaled by {float(min(units))!r} to {float(max(units))!r}, needs "
-            "one positive scale for all classes"
+            f"node {node}: scores are scaled by {float(min(units))!r} to {float(max(units))!r}, "
+            "needs one positive scale for all classes"
         )
     ones, mw = layer.w01.sum(1), layer.w01.shape[1]
     offsets = [rest / units[0] - int(ones[j]) - layer.xi[j] * mw for j, rest in enumerate(rests)]

@@ -3,8 +3,8 @@
 Importing this module is all that FINN needs: afterwards `SpecializeLayers` turns the node into
 `SparsePopcountMVAU_rtl` and `PrepareIP` writes its Verilog. Import it before a model is loaded.
 
-Inputs: x (..., inputs) BIPOLAR; w01 (MW, MH) BINARY; xi_num (MH,) int64; then threshold (MH,) int64 and
-invert (MH,) BINARY, or with noActivation=1 offset (MH,) int64. What they mean: `sbnn.hls.network`.
+Inputs: x (..., inputs) BIPOLAR; w01 (MW, MH) BINARY; xi_num (MH,) int64; then threshold (MH,) int64
+and invert (MH,) BINARY, or with noActivation=1 offset (MH,) int64: see `sbnn.hls.network`.
 """
 
 import math

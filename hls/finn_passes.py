@@ -1,11 +1,11 @@
-"""Our graph passes, which stand between FINN's own: sparse binary weights in, SparsePopcountMVAU out.
+"""Our graph passes between FINN's own: sparse binary weights in, SparsePopcountMVAU out.
 
 FINN folds a weight quantizer only where its zero point is 0. Ours goes first and leaves what FINN's
 streamlining handles exactly, an integer MatMul and a scale:
 
     x @ ((w01 + k/2**F) * eta)  =  (x @ (2**F * w01 + k)) * (eta / 2**F)
 
-After FINN's streamlining every hidden layer is MatMul -> MultiThreshold, and those pairs become ours.
+After FINN's streamlining a hidden layer is MatMul -> MultiThreshold; that pair becomes ours.
 """
 
 import math
@@ -28,7 +28,7 @@ from sbnn.hls.network import IntArray, SparseLayer
 from sbnn.hls.thresholds import reachable
 
 DOMAIN = "finn.custom_op.fpgadataflow"
-# FINN derives thresholds in float32: a handful of operations at 2**-24 each, relative to the sum's range.
+# FINN derives thresholds in float32: a few operations, each off by 2**-24 of the sum's range.
 FLOAT32_SLACK = 2.0**-20
 
 
@@ -60,8 +60,8 @@ class PutConstantsSecond(Transformation):  # type: ignore[misc]
 class GuardConstantNeurons(Transformation):  # type: ignore[misc]
     """Rewrite a neuron with a zero scale as one whose bias is beyond reach.
 
-    FINN divides thresholds by the scale and takes its sign as BIPOLAR, so a zero gives NaN there. The
-    replaced neuron has the scale 1 and an Add of +-B in front of its BipolarQuant; it stays as constant.
+    FINN divides thresholds by the scale and takes its sign as BIPOLAR, so a zero gives NaN there.
+    The neuron gets the scale 1 and an Add of +-B before its BipolarQuant; it stays constant.
     """
 
     def __init__(self, source: Source) -> None:
@@ -101,7 +101,7 @@ class GuardConstantNeurons(Transformation):  # type: ignore[misc]
 
 
 class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
-    """Replace every weight quantizer by its integer weights and a Mul, and dual rails by one MatMul.
+    """Replace weight quantizers by integer weights and a Mul, and dual rails by one MatMul.
 
     (w01, xi, eta) stay in `source`; the graph computes the same values. Of a dual-rail layer
     x @ (2**F * (w01a - w01b)) is left: xi cancels between the rails.
@@ -152,7 +152,7 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
 class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
     """Replace each MatMul -> MultiThreshold, and the last MatMul, by the node SparsePopcountMVAU.
 
-    The thresholds are the exact ones of `layers`, not FINN's; `compare_thresholds` has compared the two.
+    The thresholds are the exact ones of `layers`; `compare_thresholds` has checked FINN's.
     The last layer's node gives the integer scores, and one Mul by their unit follows it.
     """
 
@@ -227,7 +227,7 @@ class Rounding:
 
 
 def compare_thresholds(model: ModelWrapper, layers: Sequence[SparseLayer]) -> tuple[Rounding, ...]:
-    """Compare FINN's streamlined thresholds with the exact ones at every sum that an input can give.
+    """Compare FINN's thresholds with the exact ones at every sum that an input can give.
 
     Returns:
         where the two differ by no more than float32 rounding; the exact one is kept there.
@@ -269,8 +269,9 @@ def _compare_neuron(layer: SparseLayer, j: int, sign: int, limit: float) -> list
     far = differ[np.abs(sign * centred[differ] - limit) > slack]
     if far.size:
         raise LoweringError(
-            f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {bool(finn[far[0]])} at "
-            f"the sum {sign * int(centred[far[0]])}, the stored BatchNorm says {bool(exact[far[0]])}"
+            f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {bool(finn[far[0]])} "
+            f"at the sum {sign * int(centred[far[0]])}, the stored BatchNorm says "
+            f"{bool(exact[far[0]])}"
         )
     return [Rounding(layer.name, j, int(totals[i])) for i in differ]
 
@@ -314,7 +315,7 @@ def score_range(layer: SparseLayer) -> tuple[int, int]:
 
 
 def _parameters(model: ModelWrapper, layer: SparseLayer) -> list[str]:
-    """Store a layer's arrays as initializers, w01 as FINN does with shape (MW, MH); return their names."""
+    """Store a layer's arrays as initializers, w01 as (MW, MH) like FINN; return their names."""
     arrays: dict[str, tuple[NDArray[Any], str]] = {
         "w01": (layer.w01.T.astype(np.float32), "BINARY"),
         "xi_num": (layer.xi_num, "INT64"),

@@ -2,9 +2,9 @@
 
 A graph that this reader accepts is one chain:
 
-    uint8 image -> [Flatten, Sub ...] -> BipolarQuant -> layer -> ... -> layer -> [Add, Mul ...] -> scores
+    uint8 image -> [Flatten, Sub] -> BipolarQuant -> layer -> ... -> layer -> [Add, Mul] -> scores
 
-where a layer is a MatMul with two-level weights and a hidden one goes on through affine nodes into a
+where a layer is a MatMul with two-level weights; a hidden one goes on through affine nodes into a
 BipolarQuant. In front of a MatMul a Concat of the bits and their negation makes a dual-rail layer.
 Anything else is refused with the node's name, so that nothing is lowered by guess.
 """
@@ -23,6 +23,7 @@ from sbnn.train.errors import UserError
 
 AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
 SHAPING = ("Flatten", "Reshape", "Identity")
+EPSILON = float(np.float32(1e-5))  # ONNX's default, as the float32 it is
 SUPPORTED = (*SHAPING, *AFFINE, "BipolarQuant", "Quant", "MatMul", "Gemm", "Concat", "Neg")
 
 
@@ -63,8 +64,8 @@ class SourceLayer:
                 return frac
         worst = max(self.xi, key=lambda xi: xi.denominator)
         raise LoweringError(
-            f"layer {self.name}: zero point {float(-worst)!r} of node {self.node} is not a multiple of "
-            f"2**-{MAX_XI_FRAC}, the finest grid for xi"
+            f"layer {self.name}: zero point {float(-worst)!r} of node {self.node} is not a "
+            f"multiple of 2**-{MAX_XI_FRAC}, the finest grid for xi"
         )
 
 
@@ -171,7 +172,7 @@ def _module_name(node: str) -> str:
 
 
 def _read_input(walk: _Walk) -> tuple[InputEncoding, Fraction]:
-    """Read the nodes up to the first BipolarQuant; return the pixel threshold and the bits' scale."""
+    """Read up to the first BipolarQuant; return the pixel threshold and the bits' scale."""
     model, name = walk.model, walk.tensor
     datatype = model.get_tensor_datatype(name).name
     shape = tuple(int(n) for n in model.get_tensor_shape(name) or ())
@@ -251,7 +252,7 @@ def _read_layer(walk: _Walk, name: str, bit_scale: Fraction) -> tuple[SourceLaye
 
 
 def _read_rails(walk: _Walk) -> tuple[int, bool]:
-    """Step over a Concat of the bits and their negation; return the rails and whether -x came first."""
+    """Step over a Concat of the bits and their negation; return rails, whether -x is first."""
     consumers = walk.consumers()
     if len(consumers) != 2:
         return 1, False
@@ -283,7 +284,7 @@ def _negates(model: Any, node: Any, tensor: str) -> bool:
 def _read_weights(
     model: Any, node: Any, width: int
 ) -> tuple[BoolArray, tuple[Fraction, ...], tuple[Fraction, ...]]:
-    """Return (w01 (MH, MW) bool, xi, eta), one rational per output, of a MatMul's weight quantizer."""
+    """Return (w01 (MH, MW) bool, xi, eta) of a MatMul's weights, one rational per output."""
     quant = model.find_producer(node.input[1])
     if quant is None or quant.op_type not in ("Quant", "BipolarQuant"):
         what = "float weights" if quant is None else f"weights from {quant.op_type} {quant.name}"
@@ -325,7 +326,7 @@ def _stages(model: Any, node: Any, outputs: int) -> tuple[Stage, ...]:
             _per_output(_constant(model, node, name), outputs, node.name, "parameter")
             for name in node.input[1:5]
         )
-        epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
+        epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), EPSILON)
         return tuple(
             Stage(scale=g, pre=-m, variance=v + Fraction(epsilon), post=b)
             for g, b, m, v in zip(gamma, beta, mean, var, strict=True)
@@ -333,13 +334,15 @@ def _stages(model: Any, node: Any, outputs: int) -> tuple[Stage, ...]:
     values = _per_output(_constant(model, node, node.input[1]), outputs, node.name, "constant")
     if node.op_type == "Div" and 0 in values:
         raise LoweringError(f"node {node.name}: Div by 0")
-    make = {
-        "Add": lambda c: Stage(post=c),
-        "Sub": lambda c: Stage(pre=-c),
-        "Mul": lambda c: Stage(scale=c),
-        "Div": lambda c: Stage(scale=1 / c),
-    }[node.op_type]
-    return tuple(make(value) for value in values)
+    return tuple(_affine(node.op_type, value) for value in values)
+
+
+def _affine(operation: str, c: Fraction) -> Stage:
+    if operation == "Add":
+        return Stage(post=c)
+    if operation == "Sub":
+        return Stage(pre=-c)
+    return Stage(scale=c if operation == "Mul" else 1 / c)
 
 
 def _constant(model: Any, node: Any, tensor: str) -> NDArray[np.float32]:
@@ -352,7 +355,7 @@ def _constant(model: Any, node: Any, tensor: str) -> NDArray[np.float32]:
 def _per_output(
     value: NDArray[np.float32], outputs: int, node: str, what: str
 ) -> tuple[Fraction, ...]:
-    """Return one exact rational per output of a scalar or of an array that varies on its last axis."""
+    """Return one exact rational per output of a scalar, or of an array by its last axis."""
     flat = np.asarray(value).reshape(-1)
     if not np.isfinite(flat).all():
         raise LoweringError(f"node {node}: {what} is not finite")

@@ -1,7 +1,8 @@
 """From a QONNX file to the integer network: the ordered list of passes, FINN's and ours.
 
-`lower` is that list, one named pass per line. The graph after every pass is saved, so that Netron shows
-what each one did. Importing this module imports FINN (seconds): import it where it is used.
+`lower_with_report` is that list, one named pass per line. The graph after every pass is saved, so
+that Netron shows what each one did. Importing this module imports FINN, which takes seconds: import
+it where it is used.
 """
 
 import contextlib
@@ -132,8 +133,8 @@ def lower_with_report(
         source: file, or the graph itself.
         name: the model's name; - becomes _ in the network's, which is a Verilog identifier.
         save_dir: where intermediate_models/NN_<pass>.onnx go; None saves nothing.
-        images: (B, *shape) uint8 to compare on; by default the model's tracked sample, or random ones
-            where `name` is no model of ours.
+        images: (B, *shape) uint8 to compare on; by default the model's tracked sample, or random
+            ones where `name` is no model of ours.
 
     Raises:
         LoweringError: not a QONNX graph that can be expressed; names the node.
@@ -212,8 +213,8 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
     """Compare every hidden bit and every class with qonnx's execution of the original graph.
 
     Returns:
-        the number of images whose class differs although the two scores are equal: the graph adds in
-        float32, and its rounding parts what is a tie in the integers.
+        the number of images whose class differs although the two scores are equal: the graph adds
+        in float32, and its rounding parts what is a tie in the integers.
 
     Raises:
         LoweringError: a bit or a class differs; names layer, neuron and image.
@@ -224,9 +225,9 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
         if len(wrong):
             image, neuron = wrong[0].tolist()
             raise LoweringError(
-                f"layer {layer.name}: neuron {neuron} is {int(bits[image, neuron])} for image {image}, "
-                f"the graph says {int(graph_bits[image, neuron])}; {len(wrong)} of {bits.size} bits "
-                "differ"
+                f"layer {layer.name}: neuron {neuron} is {int(bits[image, neuron])} for image "
+                f"{image}, the graph says {int(graph_bits[image, neuron])}; {len(wrong)} of "
+                f"{bits.size} bits differ"
             )
     rows = np.arange(len(images))
     differ = found.classes != wanted.classes
@@ -235,7 +236,8 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
         image = int(np.flatnonzero(differ & ~ties)[0])
         raise LoweringError(
             f"layer {network.layers[-1].name}: image {image} is class {found.classes[image]}, the "
-            f"graph says {wanted.classes[image]}; {int((differ & ~ties).sum())} of {len(images)} differ"
+            f"graph says {wanted.classes[image]}; {int((differ & ~ties).sum())} of {len(images)} "
+            "differ"
         )
     return int(ties.sum())
 
@@ -270,7 +272,7 @@ class _Recorder:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence FINN's and qonnx's warnings, which are about data layouts that an MLP does not have."""
+    """Silence FINN's and qonnx's warnings, which are about data layouts of convolutions."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -306,7 +308,7 @@ def _plain(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
 
 
 def _named(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
-    """Apply a pass, then annotate datatypes and give every node and tensor its readable name again."""
+    """Apply a pass, then annotate datatypes and give nodes and tensors their readable names."""
 
     def change(model: ModelWrapper) -> ModelWrapper:
         for step in (
@@ -323,7 +325,7 @@ def _named(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
 
 def _read_file(path: Path) -> ModelProto:
     try:
-        model = ModelProto.FromString(path.read_bytes())
+        model: ModelProto = ModelProto.FromString(path.read_bytes())
     except DecodeError as error:
         raise LoweringError(f"{path}: not an ONNX file ({error})") from error
     if not model.graph.node:
