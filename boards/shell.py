@@ -36,8 +36,10 @@ module $top (
 $ports
 );
   // Registers start as written here; the core is held in reset for the first 16 cycles.
-  logic [4:0] wait_q = 5'd0;
-  logic aresetn_q = 1'b0;
+  logic [4:0] wait_q;
+  logic aresetn_q;
+  initial wait_q = 5'd0;
+  initial aresetn_q = 1'b0;
 $reset
   always_ff @(posedge clk) begin
     if (!wait_q[4]) wait_q <= wait_q + 5'd1;
@@ -94,7 +96,8 @@ $reset
     .m_axis_tlast(result_tlast)
   );
 
-  logic [$beat_msb:0] heartbeat_q = '0;  // about two seconds
+  logic [$beat_msb:0] heartbeat_q;  // one beat a second or two
+  initial heartbeat_q = '0;
   always_ff @(posedge clk) heartbeat_q <= heartbeat_q + 1'b1;
 $leds
 endmodule
@@ -170,7 +173,8 @@ def _reset(board: Board) -> str:
         return "  wire restart = 1'b0;"
     pressed = "reset_button" if board.reset.active_high else "!reset_button"
     return (
-        "  logic [1:0] button_q = 2'b00;  // two flip-flops against metastability\n"
+        "  logic [1:0] button_q;  // two flip-flops against metastability\n"
+        "  initial button_q = 2'b00;\n"
         f"  always_ff @(posedge clk) button_q <= {{button_q[0], {pressed}}};\n"
         "  wire restart = button_q[1];"
     )

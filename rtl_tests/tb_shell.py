@@ -5,6 +5,7 @@ The host side is the product's own driver and protocol code; only the wire is si
 
 import os
 import random
+import threading
 import tty
 from collections.abc import Callable
 from fractions import Fraction
@@ -248,7 +249,8 @@ async def commands(dut):
         assert answer == (INFER, 13, 0, b"", 3)
         await bench.silence()
     too_many = bench.info.max_images + 1
-    answer = await bench.exchange(encode_request(INFER, 14, image * too_many, too_many)[:HEADER_BYTES])
+    request = encode_request(INFER, 14, image * too_many, too_many)
+    answer = await bench.exchange(request[:HEADER_BYTES])
     assert answer == (INFER, 14, 0, b"", 3)
     assert await bench.exchange(encode_request(PING, 15, b"x", 1)) == (PING, 15, 0, b"", 3)
     await bench.silence()
@@ -257,7 +259,7 @@ async def commands(dut):
 
 @cocotb.test()
 async def damage(dut):
-    """Garbage, damaged headers and payloads, cut frames, breaks: a status, and no trace afterwards."""
+    """Garbage, damaged headers and payloads, cut frames, breaks: a status, and no trace after."""
     bench = await start(dut)
     rng = random.Random(int(setting("seed", "1")))
     line, image, result = bench.line, bench.manifest.image_bytes, bench.manifest.result_bytes
@@ -482,8 +484,6 @@ async def pseudo_terminal(dut):
         with open_port(os.ttyname(slave), Path(setting("manifest"))) as board:
             return board.run(bench.images)
 
-    import threading
-
     done: list[object] = []
 
     def guarded() -> None:
@@ -518,11 +518,13 @@ async def fuzz(dut):
         for _ in range(rng.randrange(1, 4)):
             kind = rng.randrange(4)
             if kind == 0:
-                traffic += encode_request(rng.choice([PING, INFO, rng.randrange(256)]), rng.randrange(256))
+                command = rng.choice([PING, INFO, rng.randrange(256)])
+                traffic += encode_request(command, rng.randrange(256))
             elif kind == 1:
                 traffic += bytes(rng.randrange(256) for _ in range(rng.randrange(40)))
             else:
-                frame = bench.request([rng.randrange(len(bench.images)) for _ in range(rng.randrange(1, 6))])
+                count = rng.randrange(1, 6)
+                frame = bench.request([rng.randrange(len(bench.images)) for _ in range(count)])
                 traffic += frame[: rng.randrange(len(frame) + 1)] if kind == 2 else frame
         bench.line.damage = {
             bench.line.sent + rng.randrange(len(traffic) + 1): rng.choice(["lose", "flip", "stop"])
@@ -537,5 +539,3 @@ async def fuzz(dut):
         await bench.silence()
         bench.line.damage = {}
         await bench.check_alive([rng.randrange(len(bench.images)) for _ in range(3)])
-
-

