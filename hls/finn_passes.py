@@ -145,7 +145,8 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
             node.output[0] = summed
             index = list(model.graph.node).index(node)
             model.graph.node.insert(index + 1, mul)
-            model.graph.node.remove(quant)
+            if not model.find_consumers(quant.output[0]):  # layers may share their weights
+                model.graph.node.remove(quant)
         return model, False
 
 

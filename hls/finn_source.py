@@ -160,7 +160,10 @@ def _products(model: Any) -> Iterator[Any]:
 
 def _weight_name(model: Any, tensor: str) -> str:
     """Follow a weight back to its initializer and return the part before `.weight`, or ''."""
-    while (producer := model.find_producer(tensor)) is not None and producer.input:
+    for _ in model.graph.node:  # bounded: a broken file may hold a cycle
+        producer = model.find_producer(tensor)
+        if producer is None or not producer.input:
+            break
         tensor = producer.input[0]
     stem, dot, last = tensor.rpartition(".")
     return stem.replace(".", "_") if dot and last == "weight" else ""

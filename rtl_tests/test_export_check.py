@@ -12,8 +12,9 @@ from sbnn.export import check as checks
 from sbnn.export import qonnx
 from sbnn.export.check import check, check_images
 from sbnn.export.qonnx import ExportError, write_qonnx
-from sbnn.train.config import load_config
+from sbnn.train.config import load_config, model_names
 from sbnn.train.data import load
+from sbnn.train.errors import run_command
 from sbnn.train.trained import load_trained, trained_digest
 
 
@@ -104,6 +105,19 @@ def test_report(tmp_path, monkeypatch, capsys):
         "hidden_bits": 128000,
         "max_score_difference": 0.0,
     }
+
+
+def test_unknown_model_is_one_line(tmp_path, monkeypatch, capsys):
+    arguments = ["export", "nothing", "--out", str(tmp_path / "model.onnx")]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as end:
+        run_command("sbnn.export", command.main)
+    assert end.value.code == 2
+    assert capsys.readouterr().err == (
+        "sbnn.export: MODEL=nothing: no train/models/nothing/config.toml; there are: "
+        f"{' '.join(model_names())}\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_images_without_a_data_set(monkeypatch):

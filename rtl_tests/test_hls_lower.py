@@ -166,6 +166,26 @@ def test_foreign_gemm_and_reshape():
     assert_equal(network, model, images)
 
 
+def test_layers_that_share_their_weights():
+    rng = np.random.default_rng(13)
+    graph = Graph((4, 4))
+    graph.binarise()
+    graph.product("fc1", rng.random((16, 16)) < 0.3, xi=0.25)
+    graph.then("BatchNormalization", "bn1", *random_norm(rng, 16))
+    graph.then("BipolarQuant", "act1", 1.0)
+    shared = next(node for node in graph.nodes if node.op_type == "Quant").output[0]
+    graph.last = graph.node("MatMul", [graph.last, shared], "again")
+    graph.then("BatchNormalization", "bn2", *random_norm(rng, 16))
+    graph.then("BipolarQuant", "act2", 1.0)
+    graph.product("fc3", rng.random((3, 16)) < 0.3)
+    model = graph.model(3)
+    images = np.random.default_rng(14).integers(0, 256, (300, 4, 4), np.uint8)
+    network = lower(model, "net", images=images)
+    assert_equal(network, model, images)
+    assert [layer.name for layer in network.layers] == ["fc1", "layer2", "fc3"]
+    assert np.array_equal(network.layers[0].w01, network.layers[1].w01)
+
+
 def test_every_graph_is_saved_and_the_same_twice(tmp_path):
     digests = []
     for folder in (tmp_path / "one", tmp_path / "two"):
