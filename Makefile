@@ -65,7 +65,8 @@ hls: $(B)/manifest.json ## lower MODEL to the integer network and generate its R
 # The stamp says that the generator ran; the manifest changes only when some RTL byte does, so that a
 # comment in the generator does not start a new place and route.
 $(B)/generated: $(M)/network.npz $(CORE_SOURCES) | $(READY)
-	$(PY) -m sbnn.boards core --board $(BOARD) --network $< --build $(B) $(if $(NO_SCORES),--no-scores)
+	$(PY) -m sbnn.hls generate $< --out $(B) --board $(BOARD) $(if $(NO_SCORES),--no-scores) \
+	  --levels $$($(PY) -m sbnn.boards show $(BOARD) levels_per_stage)
 	@touch $@
 
 $(B)/manifest.json: $(B)/generated
@@ -78,7 +79,7 @@ synth: $(B)/report/synth.json ## count LUTs, flip-flops and memories per layer w
 	@cat $(B)/report/synth.txt
 
 $(B)/report/synth.json: $(B)/manifest.json hls/synth.py hls/estimate.py | $(READY)
-	$(PY) -m sbnn.boards synth --board $(BOARD) --build $(B)
+	$(PY) -m sbnn.hls synth $(B) --family $$($(PY) -m sbnn.boards show $(BOARD) family)
 
 bitstream: $(B)/manifest.json ## the whole line to a bitstream for BOARD
 	$(PY) -m sbnn.boards bitstream --board $(BOARD) --build $(B)

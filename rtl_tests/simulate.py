@@ -110,7 +110,7 @@ def run_cocotb(folder: Path, top: str, module: str, test: str, **settings: objec
                 hdl_toplevel=top,
                 hdl_toplevel_lang="verilog",
                 test_module=module,
-                test_filter=f"{test}$",
+                test_filter=rf"\b{test}$",
                 build_dir=folder,
                 test_dir=run,
                 results_xml=str(Path(run) / "results.xml"),
