@@ -103,7 +103,8 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> Layer
     layer = resolved.layer
     body = Body()
     shared = _shared(body, resolved, levels_per_stage) if resolved.total is not None else None
-    stages = [_row_stages(row, shared is not None, levels_per_stage) for row in resolved.rows]
+    counted = shared is not None or layer.is_last
+    stages = [_row_stages(row, counted, levels_per_stage) for row in resolved.rows]
     # Stage at which the popcounts of all rows are needed: as late as V, or the deepest heap, if later.
     meet = max([shared.stage if shared else 0, *(s for s in stages if s is not None)])
     taps = _input_taps(body, resolved, [meet - s for s in stages if s is not None], shared)
@@ -210,11 +211,11 @@ def literal(value: int, bits: int) -> str:
     return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
 
 
-def _row_stages(row: Row | None, shared: bool, levels_per_stage: int) -> int | None:
-    """Return the cycles from x to a row's popcount (shared, last) or to its bit (plain)."""
+def _row_stages(row: Row | None, counted: bool, levels_per_stage: int) -> int | None:
+    """Return the cycles from x to a row's popcount (`counted`) or to its bit."""
     if row is None:
         return None
-    if not shared and len(row.literals) <= TABLE_LITERALS:
+    if not counted and len(row.literals) <= TABLE_LITERALS:
         return 1
     return -(-schedule((len(row.literals),)).levels // levels_per_stage) + 1
 
