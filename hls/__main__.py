@@ -16,7 +16,9 @@ def main() -> None:
     step = steps.add_parser("lower", help="QONNX to the integer network")
     step.add_argument("onnx", type=Path, help="a .onnx file")
     step.add_argument("--name", required=True, help="the model's name")
-    step.add_argument("--out", type=Path, required=True, help="folder for network.npz and the graphs")
+    step.add_argument(
+        "--out", type=Path, required=True, help="folder for network.npz and the graphs"
+    )
     step.set_defaults(run=_lower)
 
     step = steps.add_parser("generate", help="integer network to RTL")

@@ -48,7 +48,9 @@ def schedule(heights: tuple[int, ...]) -> Schedule:
         carries = [0, *level]
         columns = [*columns, 0] if level[-1] else columns
         columns = [
-            height - 2 * (level[c] if c < len(level) else 0) + (carries[c] if c < len(carries) else 0)
+            height
+            - 2 * (level[c] if c < len(level) else 0)
+            + (carries[c] if c < len(carries) else 0)
             for c, height in enumerate(columns)
         ]
         adders.append(tuple(level))

@@ -1,4 +1,4 @@
-"""The design: an integer network plus every choice that turns it into hardware, and what follows from them."""
+"""The design: an integer network, the choices that make it hardware, and what follows from them."""
 
 import json
 from collections.abc import Mapping

@@ -32,11 +32,17 @@ def estimate_layers(manifest: Mapping[str, Any], family: str) -> dict[str, int]:
 # counts them apart, and its mapper merges two levels into one LUT6 here and there.
 _WEIGHTS: dict[int, dict[str, Any]] = {
     4: {
-        "full_adder": 2.0, "sum_bit": 1.35, "compare_bit": 0.35, "stream": 2.0,
+        "full_adder": 2.0,
+        "sum_bit": 1.35,
+        "compare_bit": 0.35,
+        "stream": 2.0,
         "table": {0: 0, 1: 1, 2: 1, 3: 1, 4: 1, 5: 2, 6: 4},
     },
     6: {
-        "full_adder": 1.5, "sum_bit": 1.1, "compare_bit": 0.2, "stream": 1.3,
+        "full_adder": 1.5,
+        "sum_bit": 1.1,
+        "compare_bit": 0.2,
+        "stream": 1.3,
         "table": {0: 0, 1: 1, 2: 1, 3: 1, 4: 1, 5: 1, 6: 1},
     },
 }

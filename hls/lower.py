@@ -38,8 +38,8 @@ from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantIn
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
-from sbnn.hls.finn_nodes import layer_of
 from sbnn.hls.finn_fold import integer_layers, prove_layers
+from sbnn.hls.finn_nodes import layer_of
 from sbnn.hls.finn_passes import (
     ExtractSparseBinaryWeights,
     GuardConstantNeurons,

@@ -304,7 +304,15 @@ def _check_layer(layer: SparseLayer, width: int, last: bool) -> None:
                 f"({layer.mh},)"
             )
     # 2**40 leaves the sums of reach() and the reference far inside int64 and inside float64's integers.
-    if max(np.abs(layer.xi_num).max() * layer.mw, *(
-        np.abs(value).max() for value in (layer.threshold, layer.offset) if value is not None
-    )) > 1 << 40:
+    if (
+        max(
+            np.abs(layer.xi_num).max() * layer.mw,
+            *(
+                np.abs(value).max()
+                for value in (layer.threshold, layer.offset)
+                if value is not None
+            ),
+        )
+        > 1 << 40
+    ):
         raise NetworkError(f"{where}: xi, threshold or offset is beyond 2**40")

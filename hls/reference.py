@@ -49,7 +49,8 @@ def accumulate(layer: SparseLayer, bits: BoolArray) -> IntArray:
         raise NetworkError(f"layer {layer.name}: {layer.mw} inputs, the reference counts to 2**24")
     popcount = (seen.astype(np.float32) @ layer.w01.T.astype(np.float32)).astype(np.int64)
     total = seen.sum(1, dtype=np.int64)
-    return (popcount << layer.xi_frac) + total[:, None] * layer.xi_num
+    sums: IntArray = (popcount << layer.xi_frac) + total[:, None] * layer.xi_num
+    return sums
 
 
 def activate(layer: SparseLayer, bits: BoolArray) -> BoolArray:

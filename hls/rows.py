@@ -63,7 +63,7 @@ def inputs_read(layer: SparseLayer) -> BoolArray:
 
     S reads every input, so with one rail and a xi that is not 0 none is dead.
     """
-    columns = layer.w01.any(0)
+    columns = np.asarray(layer.w01.any(axis=0))
     if layer.rails == 2:
         return np.asarray(columns[: layer.inputs] | columns[layer.inputs :])
     return np.asarray(columns | layer.xi_num.any())

@@ -42,24 +42,36 @@ FAMILIES = {
     "ecp5": Family(
         "synth_ecp5 -nowidelut -noccu2",
         {r"LUT4": 1, r"CCU2C": 2, r"TRELLIS_DPR16X4": 4},
-        r"TRELLIS_FF", r"CCU2C", r"DP16KD|PDPW16KD", 4,
+        r"TRELLIS_FF",
+        r"CCU2C",
+        r"DP16KD|PDPW16KD",
+        4,
     ),
-    "ice40": Family(
-        "synth_ice40", {r"SB_LUT4": 1}, r"SB_DFF\w*", r"SB_CARRY", r"SB_RAM40\w*", 4
-    ),
+    "ice40": Family("synth_ice40", {r"SB_LUT4": 1}, r"SB_DFF\w*", r"SB_CARRY", r"SB_RAM40\w*", 4),
     "gowin": Family(
         "synth_gowin -nowidelut -noalu",
-        {r"LUT[1-4]": 1, r"ALU": 1, r"RAM16SDP4": 4}, r"DFF\w*", r"ALU", r"\w*SDP\w*B|SPX?9?", 4,
+        {r"LUT[1-4]": 1, r"ALU": 1, r"RAM16SDP4": 4},
+        r"DFF\w*",
+        r"ALU",
+        r"\w*SDP\w*B|SPX?9?",
+        4,
     ),
     "xc7": Family(
         "synth_xilinx -family xc7 -noiopad -noclkbuf -nocarry -nowidelut",
         {r"LUT[1-6]": 1, r"INV": 1, r"SRL16E|SRLC32E": 1, r"RAM32M|RAM64M": 4, r"RAM32X1D": 2},
-        r"FD[RSCP]E", r"CARRY4", r"RAMB\w+", 6,
+        r"FD[RSCP]E",
+        r"CARRY4",
+        r"RAMB\w+",
+        6,
     ),
 }
 FAMILIES["xcup"] = Family(
-    FAMILIES["xc7"].command.replace("xc7", "xcup"), FAMILIES["xc7"].lut, r"FD[RSCP]E", r"CARRY8",
-    r"RAMB\w+", 6,
+    FAMILIES["xc7"].command.replace("xc7", "xcup"),
+    FAMILIES["xc7"].lut,
+    r"FD[RSCP]E",
+    r"CARRY8",
+    r"RAMB\w+",
+    6,
 )
 
 
@@ -130,10 +142,13 @@ def make_report(
     for layer in manifest["layers"]:
         counts = _count(kind, by_module.pop(layer["module"]))
         layers[layer["name"]] = {
-            "mh": layer["mh"], "mw": layer["mw"], "ones": layer["ones"],
-            "lut_estimate": estimates[layer["name"]], **counts,
+            "mh": layer["mh"],
+            "mw": layer["mw"],
+            "ones": layer["ones"],
+            "lut_estimate": estimates[layer["name"]],
+            **counts,
         }
-    rest = {key: 0 for key in ("lut", "ff", "carry", "bram")}
+    rest = dict.fromkeys(("lut", "ff", "carry", "bram"), 0)
     for found in by_module.values():
         for key, value in _count(kind, found).items():
             rest[key] += value
@@ -168,23 +183,57 @@ def _count(kind: Family, cells: Mapping[str, int]) -> dict[str, int]:
 
 def table(report: Mapping[str, Any]) -> str:
     """Return the report as text for people."""
-    head = ("layer", "outputs", "inputs", "ones", "estimate", f"LUT{report['lut_inputs']}", "LUT/one",
-            "FF", "carry", "BRAM")
+    head = (
+        "layer",
+        "outputs",
+        "inputs",
+        "ones",
+        "estimate",
+        f"LUT{report['lut_inputs']}",
+        "LUT/one",
+        "FF",
+        "carry",
+        "BRAM",
+    )
     rows: list[Sequence[object]] = [head]
     for name, layer in report["layers"].items():
-        rows.append((
-            name, layer["mh"], layer["mw"], layer["ones"], layer["lut_estimate"], layer["lut"],
-            f"{layer['lut'] / max(layer['ones'], 1):.2f}", layer["ff"], layer["carry"], layer["bram"],
-        ))
+        rows.append(
+            (
+                name,
+                layer["mh"],
+                layer["mw"],
+                layer["ones"],
+                layer["lut_estimate"],
+                layer["lut"],
+                f"{layer['lut'] / max(layer['ones'], 1):.2f}",
+                layer["ff"],
+                layer["carry"],
+                layer["bram"],
+            )
+        )
     ones = sum(layer["ones"] for layer in report["layers"].values())
     for name, part, count in (("streams", report["streams"], ""), ("total", report["total"], ones)):
         ratio = f"{part['lut'] / max(ones, 1):.2f}" if count else ""
-        rows.append((name, "", "", count, part["lut_estimate"], part["lut"], ratio, part["ff"],
-                     part["carry"], part["bram"]))
+        rows.append(
+            (
+                name,
+                "",
+                "",
+                count,
+                part["lut_estimate"],
+                part["lut"],
+                ratio,
+                part["ff"],
+                part["carry"],
+                part["bram"],
+            )
+        )
     widths = [max(len(str(row[i])) for row in rows) for i in range(len(head))]
     lines = [
-        "  ".join(str(cell).ljust(w) if i == 0 else str(cell).rjust(w)
-                  for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+        "  ".join(
+            str(cell).ljust(w) if i == 0 else str(cell).rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        )
         for row in rows
     ]
     title = f"{report['model']} on {report['board']} ({report['family']}, {report['tool']})"

@@ -85,9 +85,7 @@ def decision(
     common = np.lcm.reduce(
         np.array([slope.denominator, intercept.denominator, rest.denominator], object)
     )
-    return Decision(
-        int(slope * common), int(intercept * common), int(rest * common), variance
-    )
+    return Decision(int(slope * common), int(intercept * common), int(rest * common), variance)
 
 
 def fold(
@@ -164,9 +162,7 @@ class Proof:
     constant: int
 
 
-def prove(
-    layer: SparseLayer, eta: Sequence[Fraction], stages: Sequence[Sequence[Stage]]
-) -> Proof:
+def prove(layer: SparseLayer, eta: Sequence[Fraction], stages: Sequence[Sequence[Stage]]) -> Proof:
     """Compare the integer comparison with the exact one at every sum that any input can give.
 
     Raises:

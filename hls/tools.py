@@ -32,7 +32,6 @@ def environment() -> dict[str, str]:
         # The wheel was built without these settings of its configure script.
         "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 "
         "CFG_CXXFLAGS_COROUTINES=-fcoroutines CFG_LDLIBS_THREADS=-pthread",
-    
     }
 
 
@@ -61,8 +60,13 @@ def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as stream:
         done = subprocess.run(
-            command, cwd=cwd, env=environment(), stdout=stream, stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL, check=False,
+            command,
+            cwd=cwd,
+            env=environment(),
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     if done.returncode:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]

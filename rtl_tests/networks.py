@@ -2,13 +2,15 @@
 
 import functools
 import hashlib
+import itertools
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-from sbnn.hls.network import InputEncoding, Network, SparseLayer, load
 from simulate import ROOT, built
+
+from sbnn.hls.network import InputEncoding, Network, SparseLayer, load
 
 CACHE = ROOT / "build" / "test-networks"
 
@@ -41,7 +43,9 @@ def random_layer(
     edge = rng.random(outputs)
     threshold = np.where(edge < 0.04, low, np.where(edge < 0.08, high, threshold))
     threshold = np.where(edge > 0.97, high + 1, threshold)
-    return SparseLayer(name, w01, xi_num, frac, rails, threshold=threshold, invert=rng.random(outputs) < 0.5)
+    return SparseLayer(
+        name, w01, xi_num, frac, rails, threshold=threshold, invert=rng.random(outputs) < 0.5
+    )
 
 
 def random_network(seed: int, largest: int = 90) -> Network:
@@ -51,7 +55,7 @@ def random_network(seed: int, largest: int = 90) -> Network:
     widths[-1] = int(rng.integers(1, 13))
     layers = tuple(
         random_layer(rng, f"fc{i + 1}", a, b, last=i == len(widths) - 2)
-        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+        for i, (a, b) in enumerate(itertools.pairwise(widths))
     )
     return Network(f"random{seed}", InputEncoding((widths[0],), int(rng.integers(1, 256))), layers)
 
@@ -69,11 +73,22 @@ def tracked_network(model: str) -> Network:
     folder = CACHE / f"{model}-{key}"
     with built(folder) as missing:
         if missing:
-            command([sys.executable, "-m", "sbnn.export", model, "--out", str(folder / "model.onnx")])
-            command([
-                sys.executable, "-m", "sbnn.hls", "lower", str(folder / "model.onnx"), "--name", model,
-                "--out", str(folder),
-            ])
+            command(
+                [sys.executable, "-m", "sbnn.export", model, "--out", str(folder / "model.onnx")]
+            )
+            command(
+                [
+                    sys.executable,
+                    "-m",
+                    "sbnn.hls",
+                    "lower",
+                    str(folder / "model.onnx"),
+                    "--name",
+                    model,
+                    "--out",
+                    str(folder),
+                ]
+            )
     return load(folder / "network.npz")
 
 

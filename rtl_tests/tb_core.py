@@ -1,7 +1,9 @@
 """cocotb bench of a generated core: real images in, every class and score compared with the reference."""
 
-import numpy as np
+import itertools
+
 import cocotb
+import numpy as np
 from stream import Stalls, reset, setting, start, transfer
 
 
@@ -35,7 +37,9 @@ async def stream(dut):
     if setting("tlast", "image") == "batch":
         lasts = [n == len(beats) - 1 for n in range(len(beats))]
     stalls = Stalls(
-        int(setting("send", "100")), int(setting("receive", "100")), int(setting("seed", "1")),
+        int(setting("send", "100")),
+        int(setting("receive", "100")),
+        int(setting("seed", "1")),
         setting("bursts", "0") == "1",
     )
     await start(dut)
@@ -48,7 +52,7 @@ async def stream(dut):
         assert latency == int(setting("latency")), f"latency is {latency} cycles"
         if images > 8:
             firsts = seen.out_cycles[::per_out]
-            intervals = {b - a for a, b in zip(firsts, firsts[1:], strict=False)}
+            intervals = {b - a for a, b in itertools.pairwise(firsts)}
             assert intervals == {int(setting("ii"))}, f"results come every {intervals} cycles"
 
 
@@ -65,7 +69,11 @@ async def resets(dut):
     for n in range(int(setting("resets", "20"))):
         begin = per_in * stalls.rng.randrange(images // 2)
         await transfer(
-            dut, beats[begin:], lasts[begin:], 1 << 30, stalls,
+            dut,
+            beats[begin:],
+            lasts[begin:],
+            1 << 30,
+            stalls,
             max_cycles=stalls.rng.randrange(1, 6 * per_in + 40),
         )
         await reset(dut, 1 + n % 3)

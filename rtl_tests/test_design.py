@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from cores import check_core, core_of, random_images
 from networks import random_network, tracked_network
+from simulate import verilate
+
 from sbnn.hls.design import Choices, make_design, make_manifest
 from sbnn.hls.generate import generate
 from sbnn.hls.network import InputEncoding, Network, NetworkError, SparseLayer, load
@@ -16,7 +18,6 @@ from sbnn.hls.synth import read_manifest
 from sbnn.train.config import load_config
 from sbnn.train.data import find, sample_images
 from sbnn.train.data import load as load_data
-from simulate import verilate
 
 DIGITS = ["digits", "digits-xi", "digits-bnn"]
 STALLS = {"send": 60, "receive": 50}
@@ -92,7 +93,9 @@ def test_more_random_networks(seed):
 def mnist_images(model: str, count: int) -> np.ndarray:
     """Return the first MNIST test images, or the tracked sample of them."""
     config = load_config(model)
-    return load_data(config).test_x[:count] if find(config.data) else sample_images(config)[0][:count]
+    return (
+        load_data(config).test_x[:count] if find(config.data) else sample_images(config)[0][:count]
+    )
 
 
 def test_build_folder(request):
@@ -104,17 +107,22 @@ def test_build_folder(request):
     manifest = read_manifest(folder)
     network = load(folder.parent / "network.npz")
     files = {name: (folder / name).read_text() for name in manifest["sources"]}
-    design = make_design(network, Choices(
-        beat_bits=manifest["input"]["beat_bits"],
-        out_beat_bits=manifest["output"]["beat_bits"],
-        scores=len(manifest["output"]["fields"]) > 1,
-        levels_per_stage=manifest["levels_per_stage"],
-    ))
+    design = make_design(
+        network,
+        Choices(
+            beat_bits=manifest["input"]["beat_bits"],
+            out_beat_bits=manifest["output"]["beat_bits"],
+            scores=len(manifest["output"]["fields"]) > 1,
+            levels_per_stage=manifest["levels_per_stage"],
+        ),
+    )
     model = folder.parent.name
     images = mnist_images(model, request.config.getoption("--images"))
     images = images.reshape(-1, *network.encoding.shape)
     check_core(design, verilate(files, manifest["top"]), images, **STALLS)
-    print(f"\n{len(images)} images of {model}: every class and score of the RTL equals the reference")
+    print(
+        f"\n{len(images)} images of {model}: every class and score of the RTL equals the reference"
+    )
 
 
 def test_a_wrong_threshold_is_found():
@@ -127,7 +135,7 @@ def test_a_wrong_threshold_is_found():
     assert comparison.search(files[name])
     files[name] = comparison.sub(lambda m: m[1] + str(int(m[2]) + 1), files[name], count=1)
     images = load_data(load_config("digits")).test_x.reshape(-1, *network.encoding.shape)
-    with pytest.raises(AssertionError, match="image .* RTL 0x.*reference 0x"):
+    with pytest.raises(AssertionError, match=r"image .* RTL 0x.*reference 0x"):
         check_core(design, verilate(files, network.name), images)
 
 
@@ -171,7 +179,10 @@ def test_manifest_says_what_the_ports_are():
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        (Choices(levels_per_stage=0), "levels_per_stage is 0, needs at least 1 level between registers"),
+        (
+            Choices(levels_per_stage=0),
+            "levels_per_stage is 0, needs at least 1 level between registers",
+        ),
         (Choices(beat_bits=20), "beat_bits is 20, needs a multiple of 8 from 8 to 4096"),
         (Choices(out_beat_bits=0), "out_beat_bits is 0, needs a multiple of 8 from 8 to 4096"),
     ],
@@ -195,10 +206,16 @@ def test_constants_cost_nothing():
     """A layer of constant neurons vanishes: what it feeds is folded into the next layer."""
     rng = np.random.default_rng(0)
     first = SparseLayer(
-        "fc1", rng.random((4, 9)) < 0.5, np.zeros(4, np.int64), 0,
-        threshold=np.array([0, 100, 0, 100]), invert=np.array([False, False, True, True]),
+        "fc1",
+        rng.random((4, 9)) < 0.5,
+        np.zeros(4, np.int64),
+        0,
+        threshold=np.array([0, 100, 0, 100]),
+        invert=np.array([False, False, True, True]),
     )
-    last = SparseLayer("fc2", rng.random((3, 4)) < 0.5, np.zeros(3, np.int64), 0, offset=np.arange(3))
+    last = SparseLayer(
+        "fc2", rng.random((3, 4)) < 0.5, np.zeros(3, np.int64), 0, offset=np.arange(3)
+    )
     network = Network("constant", InputEncoding((9,), 128), (first, last))
     design, folder = core_of(network, Choices())
     assert all(layer.cost.full_adders == 0 and not layer.cost.tables for layer in design.layers)

@@ -1,20 +1,25 @@
 """The integer network: its file, its checks, its messages."""
 
+import io
 import json
 import zipfile
 
 import numpy as np
 import pytest
 from networks import random_network
+
 from sbnn.hls import reference
 from sbnn.hls.network import InputEncoding, Network, NetworkError, SparseLayer, load
 
 
 def layer(**changes):
-    fields = dict(
-        name="fc1", w01=np.eye(3, 4, dtype=bool), xi_num=np.zeros(3, np.int64), xi_frac=0,
-        offset=np.zeros(3, np.int64),
-    )
+    fields = {
+        "name": "fc1",
+        "w01": np.eye(3, 4, dtype=bool),
+        "xi_num": np.zeros(3, np.int64),
+        "xi_frac": 0,
+        "offset": np.zeros(3, np.int64),
+    }
     return SparseLayer(**(fields | changes))
 
 
@@ -37,7 +42,9 @@ def test_file_gives_the_network_back(tmp_path, seed):
 def test_digest_sees_every_part():
     base = random_network(3)
     last = base.layers[-1]
-    other = SparseLayer(last.name, last.w01, last.xi_num, last.xi_frac, last.rails, offset=last.offset + 1)
+    other = SparseLayer(
+        last.name, last.w01, last.xi_num, last.xi_frac, last.rails, offset=last.offset + 1
+    )
     assert Network(base.name, base.encoding, (*base.layers[:-1], other)).digest() != base.digest()
 
 
@@ -56,7 +63,10 @@ def test_arrays_cannot_be_written():
         ([layer(rails=3)], "layer fc1: 3 rails, needs 1 or 2"),
         ([layer(offset=None)], "layer fc1: needs offset"),
         ([layer(threshold=np.zeros(3, np.int64))], "layer fc1: cannot have threshold"),
-        ([layer(offset=np.zeros(2, np.int64))], "layer fc1: offset is int64 (2,), needs int64 (3,)"),
+        (
+            [layer(offset=np.zeros(2, np.int64))],
+            "layer fc1: offset is int64 (2,), needs int64 (3,)",
+        ),
         ([], "network net: has no layers, needs at least one"),
     ],
 )
@@ -99,7 +109,7 @@ def test_header_cannot_ask_for_more_than_the_file_holds(tmp_path):
         header = json.loads(raw[start:])
         header["layers"][0]["mh"] = 10**9
         text = json.dumps(header).encode()
-        stream = __import__("io").BytesIO()
+        stream = io.BytesIO()
         np.save(stream, np.frombuffer(text, np.uint8))
         return stream.getvalue()
 
