@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
 from sbnn.boards.board import load_board
 from sbnn.boards.manifest import Manifest, load_manifest
 from sbnn.boards.protocol import (

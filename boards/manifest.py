@@ -79,7 +79,7 @@ def load_manifest(path: Path) -> Manifest:
         BoardError: no such file, not a manifest, or one that contradicts itself.
     """
     if not path.is_file():
-        raise BoardError(f"{path}: no such file; `make synth` writes it")
+        raise BoardError(f"{path}: no such file; make hls writes it")
     try:
         table = json.loads(path.read_text(encoding="utf-8"))
         manifest = _manifest(table)

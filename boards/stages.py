@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tqdm import tqdm
+
 from sbnn.hls.tools import run_tool
 from sbnn.train.files import digest, write_atomic
-from tqdm import tqdm
 
 REFRESH_SECONDS = 0.5
 # ecppack comes with nextpnr.

@@ -1,0 +1,200 @@
+"""Boards as data: the schema's messages word by word, and the tracked boards themselves."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from networks import command
+from sbnn.boards.board import BOARDS, BoardError, board_names, load_board
+from sbnn.boards.table import board_table
+from simulate import ROOT
+
+GOOD = """
+name = "demo"
+title = "Demo"
+vendor = "Lattice"
+family = "ecp5"
+part = "LFE5U-25F-6BG256C"
+package = "CABGA256"
+speed = "6"
+device = "25k"
+shell = "uart"
+flows = ["yowasp"]
+levels_per_stage = 2
+leds = ["P11"]
+program = "load {bit}"
+
+[clock]
+mhz = 25
+pin = "P3"
+source = "oscillator"
+
+[budget]
+lut = 24288
+ff = 24288
+bram = 56
+bram_kbit = 18
+dsp = 28
+
+[uart]
+tx = "J17"
+rx = "H18"
+baud = 1000000
+"""
+
+
+def board_folder(folder: Path, text: str) -> Path:
+    (folder / "demo").mkdir()
+    (folder / "demo" / "board.toml").write_text(text)
+    return folder
+
+
+def test_a_good_board_loads(tmp_path: Path) -> None:
+    board = load_board("demo", board_folder(tmp_path, GOOD))
+    assert (board.clock.mhz, board.router, board.reset, board.leds) == (
+        25.0,
+        "default",
+        None,
+        ("P11",),
+    )
+
+
+UART = '[uart]\ntx = "J17"\nrx = "H18"\nbaud = 1000000\n'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('title = "Demo"\n', "", "title is missing, needs a string"),
+        ('"Lattice"', "7", "vendor is 7, needs a non-empty string"),
+        ('"Lattice"', '""', "vendor is '', needs a non-empty string"),
+        ('"ecp5"', '"ecp6"', "family is 'ecp6', needs one of ecp5 ice40 gowin xc7 xcup"),
+        (
+            'flows = ["yowasp"]',
+            'flows = ["make"]',
+            "flows is ['make'], needs a list of one or more of yowasp vivado openxc7",
+        ),
+        ('leds = ["P11"]', "leds = [1]", "leds is [1], needs a list of strings"),
+        (
+            "levels_per_stage = 2",
+            "levels_per_stage = 0",
+            "levels_per_stage is 0, needs an integer of 1 or more",
+        ),
+        ("lut = 24288", "lut = -1", "budget.lut is -1, needs an integer of 1 or more"),
+        ("lut = 24288", "lut = true", "budget.lut is True, needs an integer of 1 or more"),
+        ("dsp = 28\n", "", "budget.dsp is missing, needs an integer of 0 or more"),
+        ("mhz = 25", "mhz = 0", "clock.mhz is 0, needs a positive number"),
+        (
+            "mhz = 25",
+            "mhs = 25",
+            "clock.mhz is missing, needs a positive number",
+        ),
+        ("mhz = 25", "mhz = 25\nppm = 50", "clock.ppm is not known; known: mhz pin source"),
+        (UART, "", "shell is 'uart', needs a [uart] section with tx, rx, baud"),
+        (UART, "[uart]\n", "uart.tx is missing, needs a string"),
+        ('pin = "P3"\n', "", "shell is 'uart', needs clock.pin"),
+        (
+            'device = "25k"\n',
+            "",
+            "flows has 'yowasp', needs device (nextpnr's device flag)",
+        ),
+        (
+            "baud = 1000000",
+            "baud = 8000000",
+            "uart.baud is 8000000, needs at most a quarter of the clock (25 MHz)",
+        ),
+        ('"load {bit}"', '"load it"', "program is 'load it', needs {bit} for the file"),
+        ('"J17"', '"tx"', "'tx' is not a package pin, needs one such as 'G2' or '35'"),
+        ('"J17"', '"P3"', "pin P3 is used 2 times, needs once"),
+        ('name = "demo"', 'name = "other"', "name is 'other', needs 'demo' as its folder"),
+        (
+            "levels_per_stage = 2",
+            "levels_per_stage = 2\nclock = 5\n[ignored]",
+            None,
+        ),
+    ],
+)
+def test_schema_errors(tmp_path: Path, old: str, new: str, message: str | None) -> None:
+    assert old in GOOD
+    with pytest.raises(BoardError) as error:
+        load_board("demo", board_folder(tmp_path, GOOD.replace(old, new, 1)))
+    if message is None:
+        assert str(error.value).startswith("boards/demo/board.toml: not TOML (")
+    else:
+        assert str(error.value) == f"boards/demo/board.toml: {message}"
+
+
+def test_missing_section(tmp_path: Path) -> None:
+    text = re.sub(r"\[clock\].*?\n\n", "", GOOD, flags=re.DOTALL)
+    with pytest.raises(BoardError, match=r"^boards/demo/board.toml: section \[clock\] is missing$"):
+        load_board("demo", board_folder(tmp_path, text))
+
+
+def test_not_toml(tmp_path: Path) -> None:
+    with pytest.raises(BoardError, match=r"^boards/demo/board.toml: not TOML \("):
+        load_board("demo", board_folder(tmp_path, "name ="))
+
+
+def test_unknown_board() -> None:
+    with pytest.raises(BoardError) as error:
+        load_board("zybo")
+    there = " ".join(board_names())
+    assert str(error.value) == f"BOARD=zybo: no boards/zybo/board.toml; there are: {there}"
+    assert {"pynq-z2", "ulx3s"} <= set(board_names())
+
+
+def test_names_do_not_leave_the_folder() -> None:
+    with pytest.raises(BoardError, match=r"^BOARD=../boards/ulx3s: no boards/"):
+        load_board("../boards/ulx3s")
+
+
+@pytest.mark.parametrize("name", board_names())
+def test_pins_file_agrees_with_the_data(name: str) -> None:
+    board = load_board(name)
+    text = board.pins_file().read_text()
+    if board.family == "ecp5":
+        found = dict(re.findall(r'LOCATE COMP "([^"]+)" SITE "([^"]+)";', text))
+        speed = re.search(r'FREQUENCY PORT "clk" ([\d.]+) MHZ;', text)
+        assert speed is not None
+        assert float(speed[1]) == board.clock.mhz
+        assert set(re.findall(r'IOBUF PORT "([^"]+)"', text)) == set(found)
+    else:
+        found = {
+            port: pin
+            for pin, port in re.findall(r"PACKAGE_PIN (\w+) .*get_ports {?([\w\[\]]+)}?\]", text)
+        }
+    wanted = {f"led[{n}]": pin for n, pin in enumerate(board.leds)} | board.tie_high
+    wanted |= {"clk": board.clock.pin} if board.clock.pin else {}
+    if board.uart:
+        wanted |= {"uart_tx": board.uart.tx, "uart_rx": board.uart.rx}
+    wanted |= {"reset_button": board.reset.pin} if board.reset else {}
+    assert found == wanted
+
+
+def test_table_in_the_readme_is_current() -> None:
+    assert board_table() in (BOARDS / "README.md").read_text(), "run python -m sbnn.boards --table"
+
+
+def test_command_line() -> None:
+    run = [sys.executable, "-m", "sbnn.boards"]
+    assert command([*run, "--list"]).stdout == " ".join(board_names()) + "\n"
+    assert command([*run, "--table"]).stdout == board_table()
+    shown = command([*run, "show", "ulx3s", "family", "levels_per_stage"]).stdout
+    assert shown == f"ecp5\n{load_board('ulx3s').levels_per_stage}\n"
+
+
+def test_command_line_on_an_unknown_board() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sbnn.boards", "bitstream", "--board", "zybo", "--build", "build/x"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    there = " ".join(board_names())
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"sbnn.boards: BOARD=zybo: no boards/zybo/board.toml; there are: {there}\n"
+    )
