@@ -5,12 +5,13 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from simulate import CACHE, run_cocotb, verilate
+from stream_words import image_beats, result_beats, words
+
 from sbnn.hls import reference
 from sbnn.hls.design import Choices, Design, make_design
 from sbnn.hls.network import Network
 from sbnn.hls.stitch import rtl_files
-from simulate import CACHE, run_cocotb, verilate
-from stream_words import image_beats, result_beats, words
 
 
 def core_of(network: Network, choices: Choices) -> tuple[Design, Path]:
@@ -31,7 +32,10 @@ def check_core(
     answer = reference.run(network, images)
     beats = image_beats(reference.encode(network, images), choices.beat_bits)
     wanted = result_beats(
-        answer.classes, answer.scores if choices.scores else None, design.field_bits, choices.out_beat_bits
+        answer.classes,
+        answer.scores if choices.scores else None,
+        design.field_bits,
+        choices.out_beat_bits,
     )
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(suffix=".npz", dir=CACHE) as vectors:
@@ -43,8 +47,14 @@ def check_core(
         )
         vectors.flush()
         run_cocotb(
-            folder, network.name, "tb_core", test, vectors=vectors.name,
-            latency=design.latency_cycles, ii=design.ii_cycles, **settings,
+            folder,
+            network.name,
+            "tb_core",
+            test,
+            vectors=vectors.name,
+            latency=design.latency_cycles,
+            ii=design.ii_cycles,
+            **settings,
         )
 
 

@@ -14,19 +14,33 @@ from pathlib import Path
 
 from cocotb_tools.config import libs_dir, share_dir
 from cocotb_tools.runner import get_runner
+
 from sbnn.hls.tools import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / "build" / "sim"
 VERILATOR = Path(environment()["VERILATOR_ROOT"])
 _FLAGS = (
-    "-std=gnu++20", "-fcoroutines", "-pthread", "-w", "-DVERILATOR=1", "-DVM_COVERAGE=0", "-DVM_SC=0",
-    "-DVM_TIMING=0", "-DVM_TRACE=0", "-DVM_TRACE_FST=0", "-DVM_TRACE_VCD=0", "-DVM_TRACE_SAIF=0",
-    f"-I{VERILATOR / 'include'}", f"-I{VERILATOR / 'include' / 'vltstd'}",
+    "-std=gnu++20",
+    "-fcoroutines",
+    "-pthread",
+    "-w",
+    "-DVERILATOR=1",
+    "-DVM_COVERAGE=0",
+    "-DVM_SC=0",
+    "-DVM_TIMING=0",
+    "-DVM_TRACE=0",
+    "-DVM_TRACE_FST=0",
+    "-DVM_TRACE_VCD=0",
+    "-DVM_TRACE_SAIF=0",
+    f"-I{VERILATOR / 'include'}",
+    f"-I{VERILATOR / 'include' / 'vltstd'}",
 )
 
 
-def verilate(files: Mapping[str, str], top: str, parameters: Mapping[str, int] | None = None) -> Path:
+def verilate(
+    files: Mapping[str, str], top: str, parameters: Mapping[str, int] | None = None
+) -> Path:
     """Return the folder of the simulator of `files` ({name: SystemVerilog}), built if it is not there.
 
     Not through cocotb's runner: that makes every signal public, which takes sbnn95 from seconds to minutes,
@@ -34,7 +48,9 @@ def verilate(files: Mapping[str, str], top: str, parameters: Mapping[str, int] |
     """
     settings = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
     tools = version("verilator") + version("cocotb")
-    key = hashlib.sha256(repr((sorted(files.items()), top, settings, tools)).encode()).hexdigest()[:20]
+    key = hashlib.sha256(repr((sorted(files.items()), top, settings, tools)).encode()).hexdigest()[
+        :20
+    ]
     folder = CACHE / f"{top}-{key}"
     with built(folder) as missing:
         if missing:
@@ -49,9 +65,27 @@ def _build(folder: Path, files: Mapping[str, str], top: str, settings: list[str]
         (source / Path(name).name).write_text(text)
     bridge = share_dir / "lib" / "verilator" / "verilator.cpp"
     _run(
-        folder, "verilator", "-cc", "--exe", "-Mdir", str(folder), "--top-module", top, "--vpi",
-        "--public-depth", "1", "--prefix", "Vtop", "--assert", "-Wall", "-Wno-fatal", "--timescale", "1ns/1ps",
-        *settings, str(bridge), *(str(source / Path(name).name) for name in files),
+        folder,
+        "verilator",
+        "-cc",
+        "--exe",
+        "-Mdir",
+        str(folder),
+        "--top-module",
+        top,
+        "--vpi",
+        "--public-depth",
+        "1",
+        "--prefix",
+        "Vtop",
+        "--assert",
+        "-Wall",
+        "-Wno-fatal",
+        "--timescale",
+        "1ns/1ps",
+        *settings,
+        str(bridge),
+        *(str(source / Path(name).name) for name in files),
     )
     parts = [*sorted(folder.glob("Vtop*.cpp")), bridge]
     everything = "".join(f'#include "{path}"\n' for path in parts)
@@ -60,8 +94,16 @@ def _build(folder: Path, files: Mapping[str, str], top: str, settings: list[str]
     _run(folder, "g++", *_FLAGS, "-O0", f"-I{folder}", "-c", "all.cpp", "-o", "all.o")
     objects = sorted(str(path) for path in _runtime().glob("*.o"))
     _run(
-        folder, "g++", "all.o", *objects, "-pthread", f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}",
-        "-lcocotbvpi_verilator", "-o", top,
+        folder,
+        "g++",
+        "all.o",
+        *objects,
+        "-pthread",
+        f"-Wl,-rpath,{libs_dir}",
+        f"-L{libs_dir}",
+        "-lcocotbvpi_verilator",
+        "-o",
+        top,
     )
 
 
@@ -88,7 +130,9 @@ def built(folder: Path) -> Iterator[bool]:
 
 
 def _run(folder: Path, *argv: str) -> None:
-    done = subprocess.run(argv, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, cwd=folder, env=environment(), capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{argv[0]}: {done.stderr[-3000:]}"
 
 
@@ -120,10 +164,16 @@ def run_cocotb(folder: Path, top: str, module: str, test: str, **settings: objec
         except (SystemExit, RuntimeError) as error:
             raise AssertionError(f"{module}.{test} did not finish: {_tail(log)}") from error
         cases = list(ET.parse(results).getroot().iter("testcase"))
-        failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
+        failed = [
+            case
+            for case in cases
+            if case.find("failure") is not None or case.find("error") is not None
+        ]
         assert cases, f"{module}.{test} ran no test: {_tail(log)}"
         assert not failed, f"{module}.{test} failed: {_tail(log)}"
 
 
 def _tail(log: Path) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-40:]) if log.exists() else "no log"
+    return (
+        "\n".join(log.read_text(errors="replace").splitlines()[-40:]) if log.exists() else "no log"
+    )

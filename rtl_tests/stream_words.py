@@ -21,7 +21,9 @@ def result_beats(
     beats = []
     for i, winner in enumerate(classes.tolist()):
         fields = [winner, *(scores[i].tolist() if scores is not None else [])]
-        word = sum((value & (1 << field_bits) - 1) << n * field_bits for n, value in enumerate(fields))
+        word = sum(
+            (value & (1 << field_bits) - 1) << n * field_bits for n, value in enumerate(fields)
+        )
         count = -(-len(fields) * field_bits // beat_bits)
         beats += [word >> n * beat_bits & (1 << beat_bits) - 1 for n in range(count)]
     return beats
@@ -30,4 +32,6 @@ def result_beats(
 def words(beats: list[int], beat_bits: int) -> NDArray[np.uint8]:
     """Return beats as rows of little-endian bytes, for a file."""
     size = beat_bits // 8
-    return np.frombuffer(b"".join(beat.to_bytes(size, "little") for beat in beats), np.uint8).reshape(-1, size)
+    return np.frombuffer(
+        b"".join(beat.to_bytes(size, "little") for beat in beats), np.uint8
+    ).reshape(-1, size)

@@ -33,7 +33,9 @@ async def argmax(dut):
     cases += [[high if i == j else low for i in range(count)] for j in range(count)]
     for cycle in range(len(cases) + levels):
         if cycle < len(cases):
-            dut.scores.value = sum((v & (1 << width) - 1) << i * width for i, v in enumerate(cases[cycle]))
+            dut.scores.value = sum(
+                (v & (1 << width) - 1) << i * width for i, v in enumerate(cases[cycle])
+            )
         await ReadOnly()
         if cycle >= levels:
             scores = cases[cycle - levels]
@@ -67,7 +69,9 @@ async def unpack(dut):
             wanted, images = None, images + 1
         final = len(have) == beats - 1
         if cycle:
-            assert bool(dut.s_axis_tready.value) == (go or not final), "only the last beat waits for go"
+            assert bool(dut.s_axis_tready.value) == (go or not final), (
+                "only the last beat waits for go"
+            )
         taken = valid and bool(dut.s_axis_tready.value)
         assert bool(dut.take.value) == (taken and final)
         expect_short = taken and last and not final

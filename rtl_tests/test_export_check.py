@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from onnx import numpy_helper
+
 from sbnn.export import __main__ as command
 from sbnn.export import check as checks
 from sbnn.export import qonnx

@@ -17,6 +17,7 @@ from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.util.cleanup import cleanup
 from qonnx.util.exec_qonnx import exec_qonnx
+
 from sbnn.export.check import check
 from sbnn.export.execute import execute
 from sbnn.export.qonnx import ExportError, write_qonnx

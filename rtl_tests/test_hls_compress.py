@@ -1,6 +1,7 @@
 """The heap's schedule keeps the sum and ends in two rows."""
 
 import pytest
+
 from sbnn.hls.compress import count_width, schedule, signed_width
 
 

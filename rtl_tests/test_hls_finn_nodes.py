@@ -12,9 +12,10 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.custom_op.registry import getCustomOp
 from qonnx_graphs import Graph, random_norm
-from sbnn.hls import reference
 from simulate import run_cocotb, verilate
 from stream_words import image_beats
+
+from sbnn.hls import reference
 
 PART, CLOCK_NS = "xc7z020clg400-1", 5.0
 

@@ -15,6 +15,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
 from qonnx.util.cleanup import cleanup_model
 from qonnx_graphs import Graph, random_graph
+
 from sbnn.export.execute import execute
 from sbnn.hls import reference
 from sbnn.hls.finn_passes import Rounding, compare_thresholds

@@ -10,6 +10,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
 from qonnx_graphs import Graph, random_graph, random_norm
+
 from sbnn.export.execute import execute
 from sbnn.hls import network as networks
 from sbnn.hls import reference

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from networks import random_network
+
 from sbnn.hls import reference
 from sbnn.hls.network import NetworkError
 

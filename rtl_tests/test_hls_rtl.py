@@ -1,8 +1,9 @@
 """The hand-written modules, each by itself in Verilator; parameters at and around their edges."""
 
 import pytest
-from sbnn.hls.stitch import rtl_source
 from simulate import run_cocotb, verilate
+
+from sbnn.hls.stitch import rtl_source
 
 
 def run(module: str, bench: str, parameters: dict[str, int], needs: tuple[str, ...] = ()) -> None:

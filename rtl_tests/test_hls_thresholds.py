@@ -6,6 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+
 from sbnn.hls import reference
 from sbnn.hls.network import NetworkError, SparseLayer
 from sbnn.hls.thresholds import Stage, fold, prove, reachable
@@ -36,7 +37,7 @@ def positive(stage, z):
         return True
     if a <= 0 <= b:
         return a == b == 0
-    return (a * a >= b * b * stage.variance) == (a > 0)if a * a != b * b * stage.variance else True
+    return (a * a >= b * b * stage.variance) == (a > 0) if a * a != b * b * stage.variance else True
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -51,10 +52,15 @@ def test_fold_agrees_with_the_real_network_for_every_input(seed):
         x += [-value for value in x] if rails == 2 else []
         for j in range(layer.mh):
             xi = Fraction(int(xi_num[j]), 1 << frac)
-            z = sum((eta[j] * (int(one) + xi) * value for one, value in zip(w01[j], x, strict=True)), Fraction(0))
+            z = sum(
+                (eta[j] * (int(one) + xi) * value for one, value in zip(w01[j], x, strict=True)),
+                Fraction(0),
+            )
             assert found[j] == positive(stages[j][0], z), (seed, j, vector)
     proof = prove(layer, eta, stages)
-    assert proof.neurons == layer.mh and proof.sums == sum(len(reachable(layer, j)) for j in range(6))
+    assert proof.neurons == layer.mh and proof.sums == sum(
+        len(reachable(layer, j)) for j in range(6)
+    )
     assert proof.constant >= int((bits.all(0) | ~bits.any(0)).sum())
 
 
@@ -88,7 +94,10 @@ def test_prove_finds_a_threshold_that_is_off_by_one():
 
 
 def test_affine_stages_compose():
-    one = [Stage(Fraction(3), Fraction(1)), Stage(Fraction(-1, 2), Fraction(0), Fraction(2), Fraction(5))]
+    one = [
+        Stage(Fraction(3), Fraction(1)),
+        Stage(Fraction(-1, 2), Fraction(0), Fraction(2), Fraction(5)),
+    ]
     w01, none = np.ones((1, 5), bool), np.zeros(1, np.int64)
     threshold, invert = fold(w01, none, 0, 1, [Fraction(1)], [one])
     # (z + 1) * 3 * -1/2 / sqrt(2) + 5 >= 0  <=>  z <= 10 * sqrt(2) / 3 - 1 = 3.71; z = 2 P - 5 <= 3

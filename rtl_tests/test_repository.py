@@ -58,8 +58,12 @@ def test_what_runs_on_a_board_needs_numpy_only():
 
 
 def test_modules_are_short():
-    long = [f"{p.relative_to(ROOT)}: {n}" for s in [*STAGES, "rtl_tests"] for p in modules(s)
-            if (n := len(p.read_text().splitlines())) > 400]
+    long = [
+        f"{p.relative_to(ROOT)}: {n}"
+        for s in [*STAGES, "rtl_tests"]
+        for p in modules(s)
+        if (n := len(p.read_text().splitlines())) > 400
+    ]
     assert not long, long
 
 
@@ -74,9 +78,20 @@ def test_wheel_holds_what_git_tracks(tmp_path):
         if (ROOT / name).exists():
             target.write_bytes((ROOT / name).read_bytes())
     subprocess.run(
-        [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", str(tmp_path),
-         str(tmp_path / "tree")],
-        check=True, capture_output=True,
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "wheel",
+            "--no-deps",
+            "--no-build-isolation",
+            "-q",
+            "-w",
+            str(tmp_path),
+            str(tmp_path / "tree"),
+        ],
+        check=True,
+        capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
@@ -87,13 +102,21 @@ def test_wheel_holds_what_git_tracks(tmp_path):
 
 
 def test_environment_is_the_lock():
-    pins = [line.split("#")[0].strip() for line in (ROOT / "requirements.lock").read_text().splitlines()]
-    wrong = [pin for pin in pins if pin and version(pin.split("==")[0]).split("+")[0] != pin.split("==")[1]]
+    pins = [
+        line.split("#")[0].strip() for line in (ROOT / "requirements.lock").read_text().splitlines()
+    ]
+    wrong = [
+        pin
+        for pin in pins
+        if pin and version(pin.split("==")[0]).split("+")[0] != pin.split("==")[1]
+    ]
     assert not wrong, wrong
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["make", *arguments], cwd=ROOT, capture_output=True, text=True, check=False
+    )
 
 
 def names(stage: str, entry: str) -> str:
@@ -103,8 +126,20 @@ def names(stage: str, entry: str) -> str:
 def test_make_lists_every_target():
     lines = make().stdout.splitlines()
     listed = [line.split()[1] for line in lines if line.startswith("  make ")]
-    targets = ["setup", "train", "export", "hls", "sim", "synth", "bitstream", "test", "regress", "lint",
-               "bench", "clean"]
+    targets = [
+        "setup",
+        "train",
+        "export",
+        "hls",
+        "sim",
+        "synth",
+        "bitstream",
+        "test",
+        "regress",
+        "lint",
+        "bench",
+        "clean",
+    ]
     assert set(targets) <= set(listed)
     assert all(len(line.split()) > 2 for line in lines if line.startswith("  make "))
 
@@ -128,11 +163,18 @@ def test_make_names_the_boards_there_are(target):
 
 def test_set_up_names_a_missing_tool(tmp_path):
     for tool in ("bash", "python3", "perl", "make", "dirname", "env"):
-        (tmp_path / tool).symlink_to(subprocess.run(
-            ["which", tool], capture_output=True, text=True, check=True).stdout.strip())
+        (tmp_path / tool).symlink_to(
+            subprocess.run(
+                ["which", tool], capture_output=True, text=True, check=True
+            ).stdout.strip()
+        )
     done = subprocess.run(
-        ["bash", ".ci/setup.sh", "python3", str(tmp_path / "venv")], cwd=ROOT, env={"PATH": str(tmp_path)},
-        capture_output=True, text=True, check=False,
+        ["bash", ".ci/setup.sh", "python3", str(tmp_path / "venv")],
+        cwd=ROOT,
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert done.stderr == "setup: g++ is not installed; it comes with the Debian package g++\n"
