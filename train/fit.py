@@ -166,14 +166,15 @@ class _State:
         self.config, self.module, self.mark = config, module, mark
         self.ones = allocate(config)
         self.weights = [layer.weight for layer in module.linears()]
-        self.optimiser = torch.optim.Adam(
-            module.parameters(),
-            lr=config.training.rate,
-            betas=(0.9, config.training.beta2),
-            fused=True,
-        )
+        self.optimiser = self._fresh_optimiser()
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.epoch = 0
+
+    def _fresh_optimiser(self) -> torch.optim.Adam:
+        recipe = self.config.training
+        return torch.optim.Adam(
+            self.module.parameters(), lr=recipe.rate, betas=(0.9, recipe.beta2), fused=True
+        )
 
     def save(self, path: Path, seconds: float) -> None:
         """Write the checkpoint atomically."""
@@ -201,7 +202,11 @@ class _State:
             ) from error
         if kept["mark"] != self.mark:
             raise TrainError(f"{path}: is of another config or seed; train without --resume")
+        device = self.module.edge.device
         self.module.load_state_dict(kept["module"])
+        self.module.to(device)
+        # Brevitas makes new quantizers, and with them new tau and phi, when it loads a state.
+        self.optimiser = self._fresh_optimiser()
         self.optimiser.load_state_dict(kept["optimiser"])
         self.generator.set_state(kept["generator"])
         self.epoch = int(kept["epoch"])
