@@ -22,10 +22,15 @@ def main() -> None:
     bitstream.add_argument("--board", required=True, help="name of a board")
     bitstream.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
     bitstream.add_argument("--seed", type=int, default=SEED, help="of the placer")
+    commands.add_parser("bench", help="measure the README's figures again (make bench)")
     arguments = parser.parse_args()
     if arguments.command == "bitstream":
         made = make_bitstream(load_board(arguments.board), arguments.build, arguments.seed)
         print(f"{made.path}: {made.summary()}")
+    elif arguments.command == "bench":
+        from sbnn.boards.bench import bench
+
+        bench()
     elif arguments.command == "show":
         board = load_board(arguments.board)
         print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")

@@ -1,0 +1,156 @@
+"""Measure the README's figures again with the project's own commands, and write its table."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from sbnn.boards.board import load_board
+from sbnn.hls import reference
+from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.network import load
+from sbnn.hls.tools import ToolError
+from sbnn.train.config import MODELS
+from sbnn.train.files import write_atomic
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = Path(__file__).resolve().parent / "results.json"
+BEGIN, END = "<!-- results: made by `make bench` -->", "<!-- end of results -->"
+# In the README's order. bnn is the dense network of the same shape: its 167,000 ones are ten times what
+# yosys's WebAssembly build and the ECP5-85F hold, so only its accuracy and its estimate are given.
+MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95")
+ESTIMATED = ("bnn",)
+BITSTREAM_BOARD = "ulx3s"
+SYNTHESIS_BOARDS = ("ulx3s", "pynq-z2")
+
+
+def bench(models: Sequence[str] = (*MEASURED, *ESTIMATED)) -> dict[str, Any]:
+    """Run the line for every model and return {model: figures}; updates results.json model by model.
+
+    Raises:
+        ToolError: one of the commands failed.
+    """
+    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for model in tqdm(models, desc="bench", unit="model"):
+        results[model] = _measure(model)
+        ordered = {name: results[name] for name in (*MEASURED, *ESTIMATED) if name in results}
+        write_atomic(RESULTS, json.dumps(ordered, indent=2) + "\n")
+    readme = ROOT / "README.md"
+    write_atomic(readme, with_table(readme.read_text(), results_table(results, metrics())))
+    return results
+
+
+def _measure(model: str) -> dict[str, Any]:
+    """Return one model's figures from the reports that its make targets write."""
+    boards = SYNTHESIS_BOARDS if model in MEASURED else (BITSTREAM_BOARD,)
+    figures: dict[str, Any] = {"synthesis": {}}
+    for board in boards:
+        _make("synth" if model in MEASURED else "hls", model, board)
+        folder = ROOT / "build" / model / board
+        manifest = _read(folder / "manifest.json")
+        figures |= {
+            "network_digest": manifest["network_digest"],
+            "ones": sum(layer["ones"] for layer in manifest["layers"]),
+            "lut_estimate": {
+                family: sum(estimate_layers(manifest, family).values()) for family in ("ecp5", "xc7")
+            },
+        }
+        if model in MEASURED:
+            report = _read(folder / "report" / "synth.json")
+            figures["synthesis"][load_board(board).family] = {
+                key: report[key] for key in ("tool", "rtl_digest", "layers", "streams", "total")
+            }
+    if model in MEASURED:
+        _make("bitstream", model, BITSTREAM_BOARD)
+        folder = ROOT / "build" / model / BITSTREAM_BOARD
+        manifest, route = _read(folder / "manifest.json"), _read(folder / "report" / "route.json")
+        figures["bitstream"] = {
+            "board": BITSTREAM_BOARD,
+            "latency_cycles": manifest["latency_cycles"],
+            "ii_cycles": manifest["ii_cycles"],
+            **{key: route[key] for key in ("routed", "clocks", "images_per_second", "seconds")},
+        }
+    figures["reference_seconds_per_10000_images"] = _time_reference(model)
+    return figures
+
+
+def _make(target: str, model: str, board: str) -> None:
+    """Run a make target with this Python's environment."""
+    command = ["make", target, f"MODEL={model}", f"BOARD={board}", f"VENV={sys.prefix}"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise ToolError(f"{' '.join(command[:4])} failed: {reason}")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def _time_reference(model: str) -> float:
+    """Return the seconds that the reference takes for 10,000 images."""
+    network = load(ROOT / "build" / model / "network.npz")
+    images = np.random.default_rng(0).integers(0, 256, (10000, *network.encoding.shape), np.uint8)
+    start = time.perf_counter()
+    reference.run(network, images)
+    return round(time.perf_counter() - start, 2)
+
+
+def metrics() -> dict[str, Any]:
+    """Return {model: metrics.json} of the models in the table."""
+    return {name: _read(MODELS / name / "metrics.json") for name in (*MEASURED, *ESTIMATED)}
+
+
+def results_table(results: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
+    """Return the README's table of results."""
+    rows = [
+        "| model | MNIST test accuracy | zeros | ones | LUT4 (ECP5) | LUT6 (7-series) | Fmax on ULX3S "
+        "| latency | images/s, core at Fmax |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name in (*MEASURED, *ESTIMATED):
+        if name not in results:
+            continue
+        figures, sparsity = results[name], trained[name]["sparsity"]
+        synthesis = figures["synthesis"]
+        lut4, lut6 = (
+            f"{synthesis[family]['total']['lut']:,}"
+            if family in synthesis
+            else f"{figures['lut_estimate'][family]:,} (estimate)"
+            for family in ("ecp5", "xc7")
+        )
+        fmax = latency = rate = "-"
+        if "bitstream" in figures:
+            made = figures["bitstream"]
+            mhz = min(clock["achieved_mhz"] for clock in made["clocks"].values())
+            fmax, latency = f"{mhz:.0f} MHz", f"{made['latency_cycles']} cycles"
+            rate = f"{made['images_per_second']['core_at_fmax']:,}"
+        rows.append(
+            f"| {name} | {accuracy_text(trained[name])} | {100 * sparsity['zeros_share']:.1f} % "
+            f"| {sparsity['ones']:,} | {lut4} | {lut6} | {fmax} | {latency} | {rate} |"
+        )
+    return "\n".join(rows)
+
+
+def accuracy_text(trained: Mapping[str, Any]) -> str:
+    """Return a model's test accuracy, with the mean and spread of its seeds where there are several."""
+    text = f"{100 * trained['accuracy']['test']:.2f} %"
+    if len(trained["runs"]) > 1:
+        test = trained["over_seeds"]["test"]
+        text += f" ({len(trained['runs'])} seeds: {100 * test['mean']:.2f} ± {100 * test['std']:.2f})"
+    return text
+
+
+def with_table(readme: str, table: str) -> str:
+    """Return the README's text with its table of results replaced."""
+    if BEGIN not in readme or END not in readme:
+        raise ToolError(f"README.md: the lines {BEGIN} and {END} are missing")
+    head, rest = readme.split(BEGIN, 1)
+    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END, 1)[1]}"
