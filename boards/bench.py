@@ -58,7 +58,8 @@ def _measure(model: str) -> dict[str, Any]:
             "network_digest": manifest["network_digest"],
             "ones": sum(layer["ones"] for layer in manifest["layers"]),
             "lut_estimate": {
-                family: sum(estimate_layers(manifest, family).values()) for family in ("ecp5", "xc7")
+                family: sum(estimate_layers(manifest, family).values())
+                for family in ("ecp5", "xc7")
             },
         }
         if model in MEASURED:
@@ -111,8 +112,10 @@ def metrics() -> dict[str, Any]:
 def results_table(results: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
     """Return the README's table of results."""
     rows = [
-        "| model | MNIST test accuracy | zeros | ones | LUT4 (ECP5) | LUT6 (7-series) | Fmax on ULX3S "
-        "| latency | images/s, core at Fmax |",
+        (
+            "| model | MNIST test accuracy | zeros | ones | LUT4 (ECP5) | LUT6 (7-series) | Fmax on ULX3S "
+            "| latency | images/s, core at Fmax |"
+        ),
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for name in (*MEASURED, *ESTIMATED):
@@ -144,7 +147,9 @@ def accuracy_text(trained: Mapping[str, Any]) -> str:
     text = f"{100 * trained['accuracy']['test']:.2f} %"
     if len(trained["runs"]) > 1:
         test = trained["over_seeds"]["test"]
-        text += f" ({len(trained['runs'])} seeds: {100 * test['mean']:.2f} ± {100 * test['std']:.2f})"
+        text += (
+            f" ({len(trained['runs'])} seeds: {100 * test['mean']:.2f} ± {100 * test['std']:.2f})"
+        )
     return text
 
 
