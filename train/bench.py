@@ -11,6 +11,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from sbnn.train.config import ModelConfig, Weights, load_config
 from sbnn.train.data import load
@@ -84,26 +85,31 @@ def draw(content: dict[str, Any], path: Path) -> None:
         )
         for point in sparse:
             axes.annotate(
-                f"{100 * point['zeros_share']:.0f} % zeros: {100 * point['test']:.2f} %",
+                f"{100 * point['zeros_share']:.0f} % zeros\n{100 * point['test']:.2f} %",
                 (point["ones"], 100 * point["test"]),
-                xytext=(9, -11),
+                xytext=(-3, 4),
                 textcoords="offset points",
+                ha="right",
                 color=SPARSE_COLOUR,
             )
         dense = next(p for p in content["points"] if p["label"] == "dense")
         axes.plot(dense["weights"], 100 * dense["test"], "s", color=DENSE_COLOUR, markersize=8)
         axes.annotate(
-            f"dense -1/+1: {100 * dense['test']:.2f} %",
+            f"dense -1/+1\n{100 * dense['test']:.2f} %",
             (dense["weights"], 100 * dense["test"]),
-            xytext=(0, -17),
+            xytext=(0, 8),
             textcoords="offset points",
-            ha="right",
+            ha="center",
             color=DENSE_COLOUR,
         )
         axes.set_xscale("log")
         low = min(point["test"] for point in content["points"]) * 100
-        axes.set_ylim(low - 0.8, 100)
-        axes.set_xlim(sparse[0]["ones"] * 0.8, dense["weights"] * 1.3)
+        high = max(point["test"] for point in content["points"]) * 100
+        axes.set_ylim(low - 0.4, high + 0.9)
+        axes.set_xlim(sparse[0]["ones"] * 0.5, dense["weights"] * 1.5)
+        axes.set_xticks([3_000, 10_000, 30_000, 100_000, 300_000], minor=False)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("weights that need hardware: ones (sparse) or all weights (dense)")
         axes.set_title(
             "MNIST test accuracy, %, 784-256-256-256-10 in quick mode",

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from sbnn.train.config import ModelConfig
 from sbnn.train.quantizers import SignActivation, SparseBinaryTensorQuant, SparseBinaryWeight, snap
+from sbnn.train.sparsity import allocate
 
 
 class IntegerScores(nn.Module):
@@ -137,6 +138,4 @@ class SparseBinaryMlp(nn.Module):
 
 def build(config: ModelConfig) -> SparseBinaryMlp:
     """Return a fresh module for `config`, initialised from torch's current random state."""
-    from sbnn.train.sparsity import allocate
-
     return SparseBinaryMlp(config, allocate(config))
