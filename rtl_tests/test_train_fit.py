@@ -79,6 +79,7 @@ def test_checkpoints_of_other_configs_and_damaged_ones_are_refused(split, tmp_pa
     fit(short("digits", 1), split, tmp_path)
     with pytest.raises(TrainError, match="is of another config or seed; train without --resume"):
         fit(short("digits", 2), split, tmp_path, resume=True)
+    (tmp_path / "lessons.pt").write_bytes(b"damaged lessons are made again")
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainError, match=r"checkpoint\.pt: not a checkpoint .*without --resume"):

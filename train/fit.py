@@ -125,7 +125,11 @@ def prepare(
 
 
 def _lessons_match(path: Path, mark: str) -> bool:
-    return path.is_file() and torch.load(path, weights_only=True)["mark"] == mark
+    """Return whether `path` holds the lessons that `mark` names; a damaged file does not."""
+    try:
+        return bool(torch.load(path, weights_only=True)["mark"] == mark)
+    except Exception:  # torch raises many kinds; making the lessons again mends all of them
+        return False
 
 
 def _write_lessons(
