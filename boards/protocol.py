@@ -121,15 +121,6 @@ def encode_request(command: int, tag: int, payload: bytes = b"", count: int = 0)
     return _with_crc(head) + (_with_crc(payload) if count else b"")
 
 
-def encode_answer(
-    command: int, tag: int, status: int, payload: bytes = b"", count: int = 0
-) -> bytes:
-    """Return the bytes of an answer, as the shell builds it."""
-    unit = len(payload) // count if count else 0
-    head = struct.pack("<2sBBHH", b"sb", command | 0x80, tag, count, unit)
-    return _with_crc(head) + _with_crc(payload + bytes([status]))
-
-
 def decode_header(frame: bytes) -> Header | None:
     """Return the header of an answer, or None where these 12 bytes are not one."""
     if len(frame) != HEADER_BYTES or frame[:2] != b"sb" or not _crc_holds(frame):
@@ -159,8 +150,11 @@ def pack_info(info: Info) -> bytes:
 
 def unpack_info(payload: bytes) -> Info:
     """Return what `pack_info` packed."""
-    version, *numbers = struct.unpack("<HHHHHH", payload[:12])
-    return Info(version, *numbers, build_id=payload[12:20].hex())
+    version, image_bytes, result_bytes, field_bits, classes, images = struct.unpack_from(
+        "<HHHHHH", payload
+    )
+    build_id = payload[12:20].hex()
+    return Info(version, image_bytes, result_bytes, field_bits, classes, images, build_id)
 
 
 def _with_crc(message: bytes) -> bytes:

@@ -477,6 +477,7 @@ async def refusals(dut):
 async def pseudo_terminal(dut):
     """`open_port` and the real pyserial, with a pseudo-terminal between them and the pins."""
     bench = await start(dut)
+    driver_module.TIMEOUT_SECONDS = 20  # of this machine's time: the simulator may have to wait
     master, slave = os.openpty()
     tty.setraw(slave)
 
