@@ -13,7 +13,8 @@ so that a neuron pays one short addition for it (Eq. 4: the xi*q term is the sam
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sbnn.hls.compress import Schedule, count_width, schedule, signed_width
+from sbnn.hls.compress import count_width, schedule, signed_width
+from sbnn.hls.heap import Body, add, emit_count, emit_heap, gather, literal
 from sbnn.hls.rows import LayerRows, Row
 
 # One LUT6 on 7-series, four LUT4 on ECP5: at most what two full-adder levels and a comparison would take.
@@ -56,40 +57,6 @@ class LayerRtl:
     latency_cycles: int
     score_bits: int
     cost: Cost
-
-
-class Body:
-    """Lines of a module and the count of what they cost."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-        self.full_adders = 0
-        self.tables: dict[int, int] = {}
-        self.sums: list[int] = []
-        self.compares: list[int] = []
-        self.registers = 0
-
-    def comment(self, text: str) -> None:
-        """Add a comment line."""
-        self.lines.append(f"\n  // {text}")
-
-    def wire(self, name: str, width: int, value: str, signed: str = "") -> str:
-        """Declare a wire and return its name."""
-        self.lines.append(f"  wire {signed}[{width - 1}:0] {name} = {value};")
-        return name
-
-    def register(self, name: str, width: int, value: str, signed: str = "") -> str:
-        """Declare a register that takes `value` every cycle and return its name."""
-        self.lines.append(f"  logic {signed}[{width - 1}:0] {name};")
-        self.lines.append(f"  always_ff @(posedge aclk) {name} <= {value};")
-        self.registers += width
-        return name
-
-    def delay(self, name: str, width: int, cycles: int) -> str:
-        """Return `name` some cycles later."""
-        for cycle in range(cycles):
-            name = self.register(f"{name}_d" if cycle == 0 else f"{name}d", width, name)
-        return name
 
 
 def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> LayerRtl:
@@ -166,7 +133,7 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
         raise ValueError(layer.name)
     frac = layer.xi_frac
     body.comment(f"S: how many of the {len(total.literals)} inputs are on; shared by all neurons.")
-    count, width, stage = _count(body, "s", total, "x", levels_per_stage)
+    count, width, stage = emit_count(body, "s", total, "x", levels_per_stage)
     names, ranges, bits = {}, {}, {}
     for k in sorted(set(layer.xi_num.tolist())):
         ends = sorted((k * total.base, k * (total.base + len(total.literals))))
@@ -212,11 +179,6 @@ def _times(k: int, count: str, width: int, size: int, base: int) -> str:
     return f"-({value}){constant}" if k < 0 else f"{value}{constant}"
 
 
-def literal(value: int, bits: int) -> str:
-    """Return a signed SystemVerilog literal."""
-    return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
-
-
 def _row_stages(row: Row | None, counted: bool, levels_per_stage: int) -> int | None:
     """Return the cycles from x to a row's popcount (`counted`) or to its bit."""
     if row is None:
@@ -240,64 +202,6 @@ def _input_taps(
     return taps
 
 
-def _gather(row: Row, source: str) -> str:
-    """Return the concatenation of a row's literals, the first one lowest."""
-    bits = [f"{'~' if off else ''}{source}[{index}]" for index, off in reversed(row.literals)]
-    return "{" + ", ".join(bits) + "}"
-
-
-def _count(
-    body: Body, prefix: str, row: Row, source: str, levels_per_stage: int
-) -> tuple[str, int, int]:
-    """Emit the registered popcount of a row; return (name, width, stage)."""
-    n = len(row.literals)
-    width = count_width(n)
-    if n == 0:
-        return body.register(f"{prefix}_p", 1, "1'b0"), 1, 1
-    plan = schedule((n,))
-    columns, stage = _heap(body, prefix, row, source, plan, levels_per_stage)
-    value = _add(columns, width)
-    body.sums.append(width)
-    return body.register(f"{prefix}_p", width, value), width, stage + 1
-
-
-def _heap(
-    body: Body, prefix: str, row: Row, source: str, plan: Schedule, levels_per_stage: int
-) -> tuple[list[tuple[str, int]], int]:
-    """Emit the levels of a heap; return ((vector, height) per column, registers passed)."""
-    body.full_adders += plan.full_adders
-    vector = body.wire(f"{prefix}_0c0", plan.heights[0][0], _gather(row, source))
-    columns = [(vector, plan.heights[0][0])]
-    stage = 0
-    for level, adders in enumerate(plan.adders):
-        parts: list[list[str]] = [[] for _ in plan.heights[level + 1]]
-        for c, ((name, height), f) in enumerate(zip(columns, adders, strict=True)):
-            if height > 3 * f:
-                parts[c].append(f"{name}[{height - 1}:{3 * f}]")
-            if f:
-                a, b, d = (f"{name}[{(i + 1) * f - 1}:{i * f}]" for i in range(3))
-                parts[c].append(body.wire(f"{name}s", f, f"{a} ^ {b} ^ {d}"))
-                parts[c + 1].append(body.wire(f"{name}k", f, f"({a} & {b}) | ({d} & ({a} | {b}))"))
-        last = (level + 1) % levels_per_stage == 0 or level + 1 == plan.levels
-        declare = body.register if last else body.wire
-        stage += last
-        columns = [
-            (declare(f"{prefix}_{level + 1}c{c}", height, "{" + ", ".join(parts[c]) + "}"), height)
-            for c, height in enumerate(plan.heights[level + 1])
-        ]
-    return columns, stage
-
-
-def _add(columns: Sequence[tuple[str, int]], width: int) -> str:
-    """Return the carry-propagate addition of columns of at most two bits."""
-    rows = []
-    for r in range(max(height for _, height in columns)):
-        bits = [f"{name}[{r}]" if height > r else "1'b0" for name, height in columns]
-        bits += ["1'b0"] * (width - len(bits))
-        rows.append("{" + ", ".join(reversed(bits)) + "}")
-    return " + ".join(rows)
-
-
 def _emit_plain(
     body: Body, resolved: LayerRows, j: int, row: Row, wait: int, levels_per_stage: int
 ) -> str:
@@ -310,14 +214,14 @@ def _emit_plain(
     body.comment(f"Neuron {j}: {'below' if below else 'at least'} {least} of {n}.")
     if n <= TABLE_LITERALS:
         table = sum(((i.bit_count() >= least) != below) << i for i in range(1 << n))
-        index = body.wire(f"n{j}_i", n, _gather(row, "x"))
+        index = body.wire(f"n{j}_i", n, gather(row, "x"))
         lut = body.wire(f"n{j}_t", 1 << n, f"{1 << n}'h{table:x}")
         bit = body.register(f"n{j}_y", 1, f"{lut}[{index}]")
         body.tables[n] = body.tables.get(n, 0) + 1
     else:
         width = count_width(n)
-        columns, _ = _heap(body, f"n{j}", row, "x", schedule((n,)), levels_per_stage)
-        count = body.wire(f"n{j}_p", width, _add(columns, width))
+        columns, _ = emit_heap(body, f"n{j}", row, "x", schedule((n,)), levels_per_stage)
+        count = body.wire(f"n{j}_p", width, add(columns, width))
         bit = body.register(f"n{j}_y", 1, f"{count} {'<' if below else '>='} {width}'d{least}")
         body.sums.append(width)
         body.compares.append(width)
@@ -344,7 +248,7 @@ def _emit_shared(
     low, high = shared.ranges[key]
     size = signed_width([low, high + n, least])
     body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
-    count, _, _ = _count(body, f"n{j}", row, source, levels_per_stage)
+    count, _, _ = emit_count(body, f"n{j}", row, source, levels_per_stage)
     total = body.wire(
         f"n{j}_a", size, f"$signed({size}'({count})) + {size}'({shared.names[key]})", "signed "
     )
@@ -372,7 +276,7 @@ def _emit_score(
     scale = layer.xi_frac + 1
     constant = int(layer.offset[j]) + (row.base << scale)
     body.comment(f"Score {j}: twice the sum of {n} inputs, offset {constant}.")
-    count, _, _ = _count(body, f"n{j}", row, source, levels_per_stage)
+    count, _, _ = emit_count(body, f"n{j}", row, source, levels_per_stage)
     value = f"($signed({size}'({count})) <<< {scale}) + {literal(constant, size)}"
     body.sums.append(size)
     if shared:
