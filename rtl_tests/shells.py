@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from simulate import CACHE, run_cocotb, verilate
+
 from sbnn.boards.board import load_board
 from sbnn.boards.manifest import Manifest, load_manifest
 from sbnn.boards.shell import shell_files, top_name, top_text
@@ -16,7 +18,6 @@ from sbnn.hls import reference
 from sbnn.hls.design import Choices, make_design, make_manifest
 from sbnn.hls.network import Network
 from sbnn.hls.stitch import rtl_files
-from simulate import CACHE, run_cocotb, verilate
 
 BOARD = load_board("ulx3s")
 # A bit of four clocks makes the simulation fast; test_real_divider has the board's own 25/3.

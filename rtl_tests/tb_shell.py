@@ -18,6 +18,8 @@ from cocotb.clock import Clock
 from cocotb.queue import Queue
 from cocotb.task import bridge, resume
 from cocotb.triggers import FallingEdge, Timer, select
+from stream import setting
+
 from sbnn.boards import driver as driver_module
 from sbnn.boards.driver import Accelerator, DriverError, LinkError, open_port
 from sbnn.boards.manifest import Manifest, load_manifest
@@ -34,7 +36,6 @@ from sbnn.boards.protocol import (
     info_of,
     unpack_info,
 )
-from stream import setting
 
 CLOCK_PS = 40_000
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from networks import command
+from simulate import ROOT
+
 from sbnn.boards.board import BOARDS, BoardError, board_names, load_board
 from sbnn.boards.table import board_table
-from simulate import ROOT
 
 GOOD = """
 name = "demo"

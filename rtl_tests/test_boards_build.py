@@ -32,8 +32,8 @@ ULX3S = load_board("ulx3s")
 SMALL = random_network(1, largest=20)
 # sbnn95 in its shell.
 SYNTHESISED = {"lut": 29105, "ff": 9236, "bram": 2}
-ROUTED = {"lut": 0, "ff": 0, "bram": 2, "dsp": 0}
-ACHIEVED = 0.0
+ROUTED = {"lut": 29155, "ff": 9236, "bram": 2, "dsp": 0}
+ACHIEVED = 48.770973205566406
 
 
 def core(network: Network, board: str, folder: Path) -> Path:

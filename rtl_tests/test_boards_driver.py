@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 from networks import random_network, tracked_network
+from shells import core_on_board
+
 from sbnn.boards.board import BoardError, load_board
 from sbnn.boards.driver import Accelerator, DriverError, open_port, pack_images
 from sbnn.boards.manifest import Manifest, load_manifest
@@ -32,7 +34,6 @@ from sbnn.boards.protocol import (
 )
 from sbnn.boards.shell import top_text
 from sbnn.hls import reference
-from shells import core_on_board
 
 
 @pytest.fixture
@@ -145,9 +146,7 @@ def test_nobody_answers(manifest: Manifest) -> None:
 
 
 def test_noise_does_not_hang(manifest: Manifest) -> None:
-    with pytest.raises(
-        DriverError, match=r"^the board sends without end; is the baud"
-    ):
+    with pytest.raises(DriverError, match=r"^the board sends without end; is the baud"):
         Accelerator(Noise(), manifest)
     with pytest.raises(DriverError, match=r"^no answer to INFO among 4096 bytes from the board$"):
         Accelerator(Noise(), manifest, retries=0)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 from networks import tracked_network
+from shells import BOARD, ShellBench, core_on_board, shell_bench
+
 from sbnn.boards.shell import MODULES, shell_files, top_name, top_text
 from sbnn.hls.rows import resolve
 from sbnn.hls.stitch import CORE_MODULES
 from sbnn.hls.tools import environment, run_tool
 from sbnn.train.config import load_config
 from sbnn.train.data import sample_images
-from shells import BOARD, ShellBench, core_on_board, shell_bench
 
 
 @pytest.fixture(scope="module")

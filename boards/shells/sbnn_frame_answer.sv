@@ -41,7 +41,7 @@ module sbnn_frame_answer #(
 );
   localparam logic [7:0] INFO_COMMAND = 8'd2, INFER = 8'd3, OK = 8'd0, BAD_CORE = 8'd7;
   localparam logic [2:0] IDLE = 3'd0, HEADER = 3'd1, PAYLOAD = 3'd2, RESULTS = 3'd3;
-  localparam logic [2:0] STATUS = 3'd4, CRC = 3'd5;
+  localparam logic [2:0] STATUS = 3'd4, CRC = 3'd5, NEXT = 3'd6;
 
   localparam UNIT = RESULT_BYTES > INFO_BYTES ? RESULT_BYTES : INFO_BYTES;
   localparam INDEX_BITS = $clog2(UNIT > 12 ? UNIT : 12);
@@ -53,7 +53,7 @@ module sbnn_frame_answer #(
   logic [15:0] results_q;
   logic [31:0] crc_q, crc_next;
   logic [7:0] class_q, header_byte, crc_byte;
-  logic core_error_q, error_q, put, infer, real_result, last_byte, last_lane;
+  logic core_error_q, error_q, real_q, put, infer, last_byte, last_lane;
   logic [15:0] count, unit;
 
   assign infer = open_command == INFER && open_count != 16'd0;
@@ -61,12 +61,11 @@ module sbnn_frame_answer #(
   assign unit = count == 16'd0 ? 16'd0 : infer ? 16'(RESULT_BYTES) : 16'(INFO_BYTES);
   assign last_byte = index_q == INDEX_BITS'(RESULT_BYTES - 1);
   assign last_lane = lane_q == LANE_BITS'(BEAT_BYTES - 1) || last_byte;
-  assign real_result = results_q < images_in;
 
   assign open_ready = state_q == IDLE;
   assign done = state_q == CRC && put && index_q == INDEX_BITS'(3);
   assign put = out_valid && out_ready;
-  assign s_axis_tready = state_q == RESULTS && real_result && last_lane && out_ready;
+  assign s_axis_tready = state_q == RESULTS && real_q && last_lane && out_ready;
   assign last_class = class_q;
   assign last_error = error_q;
   assign crc_byte = ~crc_q[7:0];
@@ -86,13 +85,13 @@ module sbnn_frame_answer #(
     case (state_q)
       HEADER: out_data = header_byte;
       PAYLOAD: out_data = INFO[8*index_q+:8];
-      RESULTS: out_data = real_result ? s_axis_tdata[8*lane_q+:8] : 8'd0;
+      RESULTS: out_data = real_q ? s_axis_tdata[8*lane_q+:8] : 8'd0;
       STATUS: out_data = status != OK ? status : core_error_q ? BAD_CORE : OK;
       default: out_data = crc_byte;
     endcase
     case (state_q)
-      IDLE: out_valid = 1'b0;
-      RESULTS: out_valid = real_result ? s_axis_tvalid : closed;
+      IDLE, NEXT: out_valid = 1'b0;
+      RESULTS: out_valid = !real_q || s_axis_tvalid;
       STATUS: out_valid = closed;
       default: out_valid = 1'b1;
     endcase
@@ -124,18 +123,24 @@ module sbnn_frame_answer #(
         if (index_q == INDEX_BITS'(11)) begin
           index_q <= '0;
           crc_q   <= '1;
-          state_q <= infer ? RESULTS : count == 16'd1 ? PAYLOAD : STATUS;
+          state_q <= infer ? NEXT : count == 16'd1 ? PAYLOAD : STATUS;
         end
       end
       PAYLOAD: if (put && index_q == INDEX_BITS'(INFO_BYTES - 1)) state_q <= STATUS;
+      // Decided in a cycle of its own: the comparison, the choice of a byte and the CRC are a long path.
+      NEXT: begin
+        real_q <= results_q < images_in;
+        if (results_q == open_count) state_q <= STATUS;
+        else if (results_q < images_in || closed) state_q <= RESULTS;
+      end
       RESULTS: if (put) begin
         lane_q <= last_lane ? '0 : lane_q + 1'b1;
-        if (real_result && index_q == '0) class_q <= out_data;
-        if (real_result && last_lane && s_axis_tlast != last_byte) core_error_q <= 1'b1;
+        if (real_q && index_q == '0) class_q <= out_data;
+        if (real_q && last_lane && s_axis_tlast != last_byte) core_error_q <= 1'b1;
         if (last_byte) begin
           index_q   <= '0;
           results_q <= results_q + 16'd1;
-          if (results_q + 16'd1 == open_count) state_q <= STATUS;
+          state_q   <= NEXT;
         end
       end
       STATUS: if (put) begin

@@ -62,13 +62,13 @@ module sbnn_frame_request #(
   logic [LANE_BITS-1:0] lane_q;
   logic [BEAT_BITS-1:0] beat_q;
   logic [8*BEAT_BYTES-1:0] data_q;
-  logic valid_q, last_q, take, gap, refused, last_beat, beat_full;
+  logic valid_q, last_q, judge_q, take, gap, refused, last_beat, beat_full;
 
   assign open_command = header_q[7:0];
   assign open_tag = header_q[15:8];
   assign open_count = header_q[31:16];
   assign open_valid = state_q == OPEN;
-  assign closed = state_q == CLOSE && !valid_q;
+  assign closed = state_q == CLOSE && !valid_q && !judge_q;
   assign images_in = images_q;
   assign status = status_q;
   assign m_axis_tdata = data_q;
@@ -176,10 +176,16 @@ module sbnn_frame_request #(
       end else if (take) begin
         index_q <= index_q + 4'd1;
         if (in_error && status_q == OK) status_q <= BAD_LINE;
-        else if (index_q == 4'd3 && status_q == OK && crc_next != RESIDUE) status_q <= BAD_PAYLOAD;
-        if (index_q == 4'd3) state_q <= CLOSE;
+        if (index_q == 4'd3) begin
+          state_q <= CLOSE;
+          judge_q <= 1'b1;
+        end
       end
-      CLOSE: if (done) state_q <= SYNC;
+      CLOSE: begin
+        judge_q <= 1'b0;  // the CRC's last byte is in crc_q only now
+        if (judge_q && status_q == OK && crc_q != RESIDUE) status_q <= BAD_PAYLOAD;
+        if (done) state_q <= SYNC;
+      end
       default: state_q <= SYNC;
     endcase
 
@@ -187,6 +193,7 @@ module sbnn_frame_request #(
       state_q <= SYNC;
       gap_q   <= '0;
       valid_q <= 1'b0;
+      judge_q <= 1'b0;
       last_q  <= 1'b0;
       data_q  <= '0;
       beat_q  <= '0;
