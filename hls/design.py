@@ -162,6 +162,7 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[
             "beat_bits": choices.out_beat_bits,
             "beats": design.out_beats,
             "field_bits": design.field_bits,
+            "score_bits": design.score_bits,
             "fields": list(design.fields),
             "field_order": "lowest bits of the first beat first; scores in two's complement",
         },
@@ -183,7 +184,6 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[
                     "full_adders": layer.cost.full_adders,
                     "tables": {str(n): count for n, count in sorted(layer.cost.tables.items())},
                     "sum_bits": sum(layer.cost.sums),
-                    "compare_bits": sum(layer.cost.compares),
                     "registers": layer.cost.registers,
                 },
             }

@@ -14,7 +14,6 @@ class Body:
         self.full_adders = 0
         self.tables: dict[int, int] = {}
         self.sums: list[int] = []
-        self.compares: list[int] = []
         self.registers = 0
 
     def comment(self, text: str) -> None:

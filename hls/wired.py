@@ -29,14 +29,12 @@ class Cost:
         full_adders: in all heaps.
         tables: {literals: number of neurons that are truth tables}.
         sums: result widths, in bits, of the carry-propagate additions.
-        compares: widths of the comparisons with a constant.
         registers: flip-flops.
     """
 
     full_adders: int
     tables: dict[int, int]
     sums: tuple[int, ...]
-    compares: tuple[int, ...]
     registers: int
 
 
@@ -98,9 +96,7 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> Layer
             )
         else:
             outputs.append(_emit_plain(body, resolved, j, row, meet - stage, levels_per_stage))
-    cost = Cost(
-        body.full_adders, body.tables, tuple(body.sums), tuple(body.compares), body.registers
-    )
+    cost = Cost(body.full_adders, body.tables, tuple(body.sums), body.registers)
     width = layer.mh * max(score_bits, 1)
     unused = (
         f"  wire unused = &{{1'b0, {', '.join(taps.values())}}};  // S and P need not read all of x"
@@ -224,7 +220,6 @@ def _emit_plain(
         count = body.wire(f"n{j}_p", width, add(columns, width))
         bit = body.register(f"n{j}_y", 1, f"{count} {'<' if below else '>='} {width}'d{least}")
         body.sums.append(width)
-        body.compares.append(width)
     return f"  assign y[{j}] = {body.delay(bit, 1, wait)};"
 
 
@@ -253,7 +248,6 @@ def _emit_shared(
         f"n{j}_a", size, f"$signed({size}'({count})) + {size}'({shared.names[key]})", "signed "
     )
     body.sums.append(size)
-    body.compares.append(size)
     bit = body.register(f"n{j}_y", 1, f"{total} {'<' if below else '>='} {literal(least, size)}")
     return f"  assign y[{j}] = {bit};"
 

