@@ -16,7 +16,9 @@ from sbnn.train.config import Sparsity, TrainError, Weights, load_config
 from sbnn.train.data import load
 from sbnn.train.finalise import finalise
 from sbnn.train.fit import fit
+from sbnn.train.lessons import prepare
 from sbnn.train.metrics import accuracy, entropy, layer_figures, predict, sparsity_figures, spread
+from sbnn.train.process import Process
 from sbnn.train.report import Run, metrics_of, write_best
 from sbnn.train.trained import load_trained, pack, save_trained, trained_digest
 
@@ -79,7 +81,8 @@ def test_checkpoints_of_other_configs_and_damaged_ones_are_refused(split, tmp_pa
     fit(short("digits", 1), split, tmp_path)
     with pytest.raises(TrainError, match="is of another config or seed; train without --resume"):
         fit(short("digits", 2), split, tmp_path, resume=True)
-    (tmp_path / "lessons.pt").write_bytes(b"damaged lessons are made again")
+    (lessons,) = tmp_path.glob("*.npz")
+    lessons.write_bytes(b"damaged lessons are made again")
     path = tmp_path / "checkpoint.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainError, match=r"checkpoint\.pt: not a checkpoint .*without --resume"):
@@ -221,11 +224,15 @@ def test_teacher_and_warped_copies_teach(tmp_path):
     )
     x, y = sample_images(config)
     x, y = np.repeat(x, 5, 0), np.repeat(y, 5, 0)
-    result = fit(config, Split(x, y, x, y, x, y), tmp_path)
-    kept = torch.load(tmp_path / "lessons.pt", weights_only=True)
-    assert kept["soft"].shape == (2, 1000, 10)
-    assert not torch.equal(kept["bits"][0], kept["bits"][1])
-    assert np.array_equal(kept["bits"][0].numpy() == 1, x >= config.input.threshold)
+    split = Split(x, y, x, y, x, y)
+    result = fit(config, split, tmp_path)
+    again = prepare(config, split, tmp_path, Process())
+    assert len(list(tmp_path.glob("*.npz"))) == 1  # kept, not made twice
+    assert again.soft.shape == (2, 1000, 10)
+    assert not torch.equal(again.bits[0], again.bits[1])
+    assert np.array_equal(again.bits[0].numpy(), x >= config.input.threshold)
+    assert result.teacher_val == again.teacher_val > 0.3
+    assert result.seconds > again.seconds
     assert accuracy(result.module, x, y) > 0.3
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,12 @@ import torch
 from sbnn.train.config import MODELS, ModelConfig, TrainError, load_config, model_names
 from sbnn.train.data import load
 from sbnn.train.errors import run_command
-from sbnn.train.fit import Process, fit
+from sbnn.train.fit import fit
 from sbnn.train.metrics import accuracy
+from sbnn.train.process import Process, join, leave
 from sbnn.train.report import Run, write_best
+
+LESSONS = Path("build") / "lessons"
 
 
 def main() -> None:
@@ -34,15 +36,15 @@ def main() -> None:
         raise TrainError(f"which model? there are: {' '.join(model_names())}")
     config = load_config(options.model, options.quick)
     seeds = _seeds(options.seeds) if options.seeds else [options.seed]
-    process = _join(options.threads)
+    torch.set_num_threads(options.threads)
+    process = join()
     runs = [_run(config, seed, options, process) for seed in seeds]
     if process.rank == 0:
         target = options.out or (
             _work(config.name, True) if options.quick else MODELS / config.name
         )
         print(write_best(config, runs, target))
-    if process.world > 1:
-        torch.distributed.destroy_process_group()
+    leave(process)
 
 
 def _options() -> Any:
@@ -80,7 +82,7 @@ def _run(config: ModelConfig, seed: int | None, options: Any, process: Process) 
         config = dataclasses.replace(config, training=training)
     split = load(config, options.data)
     folder = _work(config.name, options.quick) / f"seed{config.training.seed}"
-    result = fit(config, split, folder, options.resume, process)
+    result = fit(config, split, folder, options.resume, process, LESSONS)
     return Run(
         seed=config.training.seed,
         module=result.module,
@@ -91,19 +93,6 @@ def _run(config: ModelConfig, seed: int | None, options: Any, process: Process) 
         processes=process.world,
         device=process.device.type,
     )
-
-
-def _join(threads: int) -> Process:
-    """Return this process's place; under torchrun, join the others."""
-    torch.set_num_threads(threads)
-    world, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
-    device = torch.device("cpu")
-    if torch.cuda.is_available():
-        device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-        torch.cuda.set_device(device)
-    if world > 1:
-        torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    return Process(rank, world, device)
 
 
 if __name__ == "__main__":

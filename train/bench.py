@@ -20,6 +20,7 @@ from sbnn.train.fit import fit
 from sbnn.train.metrics import accuracy, sparsity_figures
 
 HERE = Path(__file__).parent
+BUILD = Path("build")
 DENSITIES = (0.10, 0.05, 0.03, 0.02, 0.01)
 SPARSE_COLOUR, DENSE_COLOUR, QUIET = "#0b6e99", "#b3541e", "#6b7280"
 
@@ -46,7 +47,7 @@ def bench(data: Path | None = None) -> None:
     points = []
     for label, config in variants():
         split = load(config, data)
-        result = fit(config, split, Path("build") / "bench" / label)
+        result = fit(config, split, BUILD / "bench" / label, shared=BUILD / "lessons")
         figures = sparsity_figures(config, result.module)
         points.append(
             {

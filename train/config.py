@@ -94,12 +94,13 @@ class Distillation:
 
 @dataclass(frozen=True)
 class Training:
-    """Optimiser and schedule (Adam, cosine to zero).
+    """Optimiser and schedule (Adam, a power of the cosine to zero).
 
     Attributes:
         epochs: passes over the training split.
         batch: images per step, over all processes.
         rate: learning rate at the start.
+        cooling: power of the cosine; above 1 more steps run at low rates.
         beta2: Adam's memory of squared gradients; latent weights flip often, so a short one.
         seed: seeds everything.
         clamp: latent weights stay in -clamp..clamp.
@@ -110,6 +111,7 @@ class Training:
     epochs: int = 20
     batch: int = 250
     rate: float = 0.03
+    cooling: float = 1.0
     beta2: float = 0.99
     seed: int = 0
     clamp: float = 1.5
@@ -296,6 +298,8 @@ def _check(where: str, config: ModelConfig) -> None:
             f"sparsity.ratio has {len(ratio)} entries, needs {len(config.hidden) + 1}",
         ),
         (training.epochs > 0, f"training.epochs is {training.epochs}, needs at least 1"),
+        (training.rate > 0, f"training.rate is {training.rate}, needs a positive one"),
+        (training.cooling > 0, f"training.cooling is {training.cooling}, needs a positive one"),
         (training.batch > 1, f"training.batch is {training.batch}, needs at least 2"),
         (
             0 <= distillation.weight <= 1,

@@ -1,11 +1,10 @@
-"""Train a model in one process or several: lessons, the loop with its checkpoints, finalisation."""
+"""Train a model in one process or several: the loop, its checkpoints, finalisation."""
 
 import dataclasses
 import hashlib
 import io
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,58 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn import functional
-from tqdm import tqdm
 
-from sbnn.train.augment import warped_copies
 from sbnn.train.config import ModelConfig, TrainError
 from sbnn.train.data import Split
 from sbnn.train.files import write_atomic
 from sbnn.train.finalise import finalise, reestimate
+from sbnn.train.lessons import Lessons, prepare
 from sbnn.train.model import SparseBinaryMlp, build
+from sbnn.train.process import Process
 from sbnn.train.quantizers import error_decay
 from sbnn.train.sparsity import allocate, centre_top_k, penalty, penalty_factor
-from sbnn.train.teacher import logits, soft_labels, train_teacher
 
 REFRESH = 8  # steps between recentrings; kthvalue costs a third of a step
 FINAL_STEPS = 60  # at the end every step is exact, so that BatchNorm sees the final counts
 SETTLE_IMAGES, SETTLE_BATCH = 20_000, 1000
-CPU = torch.device("cpu")
-
-
-@dataclass(frozen=True)
-class Process:
-    """This process among those that train together.
-
-    Attributes:
-        rank: 0 writes files and shows progress.
-        world: number of processes.
-        device: where this process computes.
-    """
-
-    rank: int = 0
-    world: int = 1
-    device: torch.device = CPU
-
-
-@dataclass(frozen=True, eq=False)
-class Lessons:
-    """What the binary network learns from.
-
-    Attributes:
-        bits: (copies, N, H, W) bool, the images after the pixel threshold.
-        labels: (N,) int64.
-        soft: (copies, N, classes) float16, the teacher's logits, or None.
-        teacher_val: the teacher's accuracy on the validation split, or None.
-        seconds: what making them took.
-    """
-
-    bits: Tensor
-    labels: Tensor
-    soft: Tensor | None
-    teacher_val: float | None
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +45,7 @@ def fit(
     folder: Path,
     resume: bool = False,
     process: Process | None = None,
+    shared: Path | None = None,
 ) -> Result:
     """Train `config` and return the finalised module.
 
@@ -90,77 +54,23 @@ def fit(
     Args:
         config: the model and its recipe.
         split: its data.
-        folder: keeps lessons.npz and checkpoint.pt of this run.
+        folder: keeps checkpoint.pt of this run.
         resume: go on from the checkpoint in `folder`, if there is one.
         process: where this process stands; alone on the CPU unless given.
+        shared: keeps the lessons, which other runs may share; `folder` unless given.
     """
     process = process or Process()
+    lessons = prepare(config, split, shared or folder, process)
     start = time.perf_counter()
-    lessons = prepare(config, split, folder, resume, process)
     torch.manual_seed(config.training.seed)
     module = build(config).to(process.device)
     state = _State(config, module, _fingerprint(config, process.world))
-    spent = 0.0
     if resume:
-        spent = state.restore(folder / "checkpoint.pt")
-    _train(state, lessons, folder, process, spent, start)
+        state.restore(folder / "checkpoint.pt")
+    _train(state, lessons, folder, process, start)
     _settle(config, state, lessons, process)
-    total = spent + time.perf_counter() - start
+    total = lessons.seconds + state.seconds + time.perf_counter() - start
     return Result(module.cpu().eval(), total, lessons.teacher_val)
-
-
-def prepare(
-    config: ModelConfig, split: Split, folder: Path, resume: bool, process: Process
-) -> Lessons:
-    """Make the warped copies and the teacher's labels on rank 0; the others read its file."""
-    path = folder / "lessons.pt"
-    mark = _fingerprint(config, 1)
-    if process.rank == 0 and not (resume and _lessons_match(path, mark)):
-        _write_lessons(config, split, path, mark, process)
-    if process.world > 1:
-        distributed.barrier()
-    kept = torch.load(path, weights_only=True)
-    soft = kept["soft"] if kept["soft"].numel() else None
-    return Lessons(kept["bits"].bool(), kept["labels"], soft, kept["teacher_val"], kept["seconds"])
-
-
-def _lessons_match(path: Path, mark: str) -> bool:
-    """Return whether `path` holds the lessons that `mark` names; a damaged file does not."""
-    try:
-        return bool(torch.load(path, weights_only=True)["mark"] == mark)
-    except Exception:  # torch raises many kinds; making the lessons again mends all of them
-        return False
-
-
-def _write_lessons(
-    config: ModelConfig, split: Split, path: Path, mark: str, process: Process
-) -> None:
-    start = time.perf_counter()
-    recipe, seed = config.distillation, config.training.seed
-    torch.manual_seed(seed)
-    images, labels = torch.from_numpy(split.train_x.copy()), torch.from_numpy(split.train_y.copy())
-    count = len(images)
-    taught = recipe.weight > 0
-    work = count * (recipe.copies - 1) + taught * count * (recipe.epochs + recipe.copies)
-    soft, accuracy = torch.empty(0), None
-    with _bar(work, f"{config.name}: teacher" if taught else f"{config.name}: images", 0) as bar:
-        pool = warped_copies(images, recipe.copies, recipe.strength, seed, bar.update)
-        if taught:
-            net = train_teacher(
-                pool, labels, config.input.classes, recipe.epochs, process.device, bar.update
-            )
-            soft = soft_labels(net, pool, process.device, bar.update)
-            held = logits(net, torch.from_numpy(split.val_x.copy()), process.device, lambda _: None)
-            accuracy = float((held.argmax(1) == torch.from_numpy(split.val_y)).float().mean())
-    kept = {
-        "mark": mark,
-        "bits": (pool >= config.input.threshold).to(torch.uint8),
-        "labels": labels,
-        "soft": soft,
-        "teacher_val": accuracy,
-        "seconds": time.perf_counter() - start,
-    }
-    _save(path, kept)
 
 
 class _State:
@@ -173,6 +83,7 @@ class _State:
         self.optimiser = self._fresh_optimiser()
         self.generator = torch.Generator().manual_seed(config.training.seed)
         self.epoch = 0
+        self.seconds = 0.0  # spent before this process took over
 
     def _fresh_optimiser(self) -> torch.optim.Adam:
         recipe = self.config.training
@@ -194,10 +105,10 @@ class _State:
             },
         )
 
-    def restore(self, path: Path) -> float:
-        """Read the checkpoint if there is one; return the seconds spent before it."""
+    def restore(self, path: Path) -> None:
+        """Read the checkpoint if there is one."""
         if not path.is_file():
-            return 0.0
+            return
         try:
             kept = torch.load(path, weights_only=True)
         except Exception as error:  # torch raises many kinds for a damaged file
@@ -214,7 +125,7 @@ class _State:
         self.optimiser.load_state_dict(kept["optimiser"])
         self.generator.set_state(kept["generator"])
         self.epoch = int(kept["epoch"])
-        return float(kept["seconds"])
+        self.seconds = float(kept["seconds"])
 
     def recentre(self) -> None:
         """Give every layer exactly its wanted ones (top-k only)."""
@@ -223,23 +134,22 @@ class _State:
                 centre_top_k(weight.data, ones)
 
 
-def _train(
-    state: _State, lessons: Lessons, folder: Path, process: Process, spent: float, start: float
-) -> None:
+def _train(state: _State, lessons: Lessons, folder: Path, process: Process, start: float) -> None:
     config = state.config
     recipe = config.training
     per_epoch = max(1, len(lessons.labels) // recipe.batch)
     steps = recipe.epochs * per_epoch
     net = _parallel(state.module, process)
     net.train()
-    with _bar(recipe.epochs, config.name, process.rank, state.epoch) as bar:
+    with process.bar(recipe.epochs, config.name, state.epoch) as bar:
         while state.epoch < recipe.epochs:
             step = state.epoch * per_epoch
             mean = 0.0
             for pixels, labels, soft in _batches(lessons, recipe.batch, state.generator, process):
                 progress = step / steps
                 for group in state.optimiser.param_groups:
-                    group["lr"] = recipe.rate * 0.5 * (1 + math.cos(math.pi * progress))
+                    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+                    group["lr"] = recipe.rate * cosine**recipe.cooling
                 if recipe.error_decay:
                     for quantizer in state.module.quantizers():
                         quantizer.decay = error_decay(progress)
@@ -258,7 +168,7 @@ def _train(
             bar.set_postfix(loss=f"{mean:.4f}")
             bar.update(1)
             if process.rank == 0:
-                state.save(folder / "checkpoint.pt", spent + time.perf_counter() - start)
+                state.save(folder / "checkpoint.pt", state.seconds + time.perf_counter() - start)
     state.recentre()
 
 
@@ -326,10 +236,6 @@ def _parallel(module: SparseBinaryMlp, process: Process) -> nn.Module:
     # Fixed domains have no unused parameters; BatchNorm keeps rank 0's statistics.
     ids = [process.device.index] if process.device.type == "cuda" else None
     return nn.parallel.DistributedDataParallel(module, device_ids=ids)
-
-
-def _bar(total: int, label: str, rank: int, done: int = 0) -> Any:
-    return tqdm(total=total, desc=label, initial=done, file=sys.stderr, disable=rank > 0)
 
 
 def _fingerprint(config: ModelConfig, world: int) -> str:
