@@ -53,19 +53,19 @@ module sbnn_frame_answer #(
   logic [15:0] results_q;
   logic [31:0] crc_q, crc_next;
   logic [7:0] class_q, header_byte, crc_byte;
-  logic core_error_q, error_q, real_q, put, infer, last_byte, last_lane;
+  logic [8*BEAT_BYTES-1:0] beat_q;  // a beat of the core: its bytes are chosen from a register
+  logic beat_valid_q, beat_last_q, core_error_q, error_q, real_q, infer_q, info_q, put, last_byte, last_lane;
   logic [15:0] count, unit;
 
-  assign infer = open_command == INFER && open_count != 16'd0;
-  assign count = infer ? open_count : (open_command == INFO_COMMAND && status == OK) ? 16'd1 : 16'd0;
-  assign unit = count == 16'd0 ? 16'd0 : infer ? 16'(RESULT_BYTES) : 16'(INFO_BYTES);
+  assign count = infer_q ? open_count : {15'd0, info_q};
+  assign unit = infer_q ? 16'(RESULT_BYTES) : info_q ? 16'(INFO_BYTES) : 16'd0;
   assign last_byte = index_q == INDEX_BITS'(RESULT_BYTES - 1);
   assign last_lane = lane_q == LANE_BITS'(BEAT_BYTES - 1) || last_byte;
 
   assign open_ready = state_q == IDLE;
   assign done = state_q == CRC && put && index_q == INDEX_BITS'(3);
   assign put = out_valid && out_ready;
-  assign s_axis_tready = state_q == RESULTS && real_q && last_lane && out_ready;
+  assign s_axis_tready = !beat_valid_q;
   assign last_class = class_q;
   assign last_error = error_q;
   assign crc_byte = ~crc_q[7:0];
@@ -85,13 +85,13 @@ module sbnn_frame_answer #(
     case (state_q)
       HEADER: out_data = header_byte;
       PAYLOAD: out_data = INFO[8*index_q+:8];
-      RESULTS: out_data = real_q ? s_axis_tdata[8*lane_q+:8] : 8'd0;
+      RESULTS: out_data = real_q ? beat_q[8*lane_q+:8] : 8'd0;
       STATUS: out_data = status != OK ? status : core_error_q ? BAD_CORE : OK;
       default: out_data = crc_byte;
     endcase
     case (state_q)
       IDLE, NEXT: out_valid = 1'b0;
-      RESULTS: out_valid = !real_q || s_axis_tvalid;
+      RESULTS: out_valid = !real_q || beat_valid_q;
       STATUS: out_valid = closed;
       default: out_valid = 1'b1;
     endcase
@@ -108,6 +108,11 @@ module sbnn_frame_answer #(
       index_q <= index_q + 1'b1;
       crc_q   <= crc_next;
     end
+    if (s_axis_tvalid && s_axis_tready) begin
+      beat_q <= s_axis_tdata;
+      beat_last_q <= s_axis_tlast;
+      beat_valid_q <= 1'b1;
+    end
     case (state_q)
       IDLE: begin
         index_q <= '0;
@@ -115,6 +120,9 @@ module sbnn_frame_answer #(
         results_q <= '0;
         crc_q <= '1;
         core_error_q <= 1'b0;
+        // A refused request has no count and answers with none.
+        infer_q <= open_command == INFER && open_count != 16'd0;
+        info_q <= open_command == INFO_COMMAND && status == OK;
         if (open_valid) state_q <= HEADER;
       end
       HEADER: if (put) begin
@@ -123,7 +131,7 @@ module sbnn_frame_answer #(
         if (index_q == INDEX_BITS'(11)) begin
           index_q <= '0;
           crc_q   <= '1;
-          state_q <= infer ? NEXT : count == 16'd1 ? PAYLOAD : STATUS;
+          state_q <= infer_q ? NEXT : info_q ? PAYLOAD : STATUS;
         end
       end
       PAYLOAD: if (put && index_q == INDEX_BITS'(INFO_BYTES - 1)) state_q <= STATUS;
@@ -136,7 +144,10 @@ module sbnn_frame_answer #(
       RESULTS: if (put) begin
         lane_q <= last_lane ? '0 : lane_q + 1'b1;
         if (real_q && index_q == '0) class_q <= out_data;
-        if (real_q && last_lane && s_axis_tlast != last_byte) core_error_q <= 1'b1;
+        if (real_q && last_lane) begin
+          beat_valid_q <= 1'b0;
+          if (beat_last_q != last_byte) core_error_q <= 1'b1;
+        end
         if (last_byte) begin
           index_q   <= '0;
           results_q <= results_q + 16'd1;
@@ -156,6 +167,7 @@ module sbnn_frame_answer #(
     endcase
     if (!aresetn) begin
       state_q <= IDLE;
+      beat_valid_q <= 1'b0;
       class_q <= '0;
       error_q <= 1'b0;
     end
