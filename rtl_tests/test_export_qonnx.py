@@ -15,14 +15,13 @@ from onnx import numpy_helper
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
-from qonnx.util.cleanup import cleanup
-from qonnx.util.exec_qonnx import exec_qonnx
 
 from sbnn.export.check import check
 from sbnn.export.execute import execute
 from sbnn.export.qonnx import ExportError, write_qonnx
 from sbnn.hls import reference
 from sbnn.hls.lower import lower_with_report
+from sbnn.hls.tools import find_tool
 from sbnn.train.config import Weights, load_config
 from sbnn.train.model import build
 from sbnn.train.quantizers import SparseBinaryWeightProxy
@@ -184,6 +183,14 @@ def command(*arguments, hash_seed="0"):
     )
 
 
+def tool(name, *arguments):
+    """Run one of qonnx's own commands."""
+    done = subprocess.run(
+        [find_tool(name), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_command_and_qonnx_tools(tmp_path):
     digests = []
     for seed in ("1", "2"):
@@ -192,12 +199,10 @@ def test_command_and_qonnx_tools(tmp_path):
         assert (done.returncode, done.stderr) == (0, "")
         digests.append((out.read_bytes(), (out.parent / "export.json").read_bytes()))
     assert digests[0] == digests[1]
-    # The functions behind the commands qonnx-cleanup and qonnx-exec; their argument parser needs a
-    # package (docutils) that is not ours to install.
     clean = tmp_path / "clean.onnx"
-    cleanup(str(out), out_file=str(clean))
+    tool("qonnx-cleanup", str(out), f"--out-file={clean}")
     np.save(tmp_path / "in.npy", IMAGES[:3].astype(np.float32))
-    exec_qonnx(str(clean), tmp_path / "in.npy", output_prefix=str(tmp_path / "out_"))
+    tool("qonnx-exec", str(clean), str(tmp_path / "in.npy"), f"--output-prefix={tmp_path}/out_")
     results = [np.load(path) for path in sorted(tmp_path.glob("out_*.npy"))]
     wanted = execute(onnx.load(out), IMAGES[:3]).scores
     assert np.array_equal(np.concatenate(results), wanted)
