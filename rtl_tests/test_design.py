@@ -94,7 +94,9 @@ def mnist_images(model: str, count: int) -> np.ndarray:
     """Return the first MNIST test images, or the tracked sample of them."""
     config = load_config(model)
     return (
-        load_data(config).test_x[:count] if find(config.input.dataset) else sample_images(config)[0][:count]
+        load_data(config).test_x[:count]
+        if find(config.input.dataset)
+        else sample_images(config)[0][:count]
     )
 
 
