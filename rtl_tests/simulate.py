@@ -85,7 +85,8 @@ def _build(folder: Path, files: Mapping[str, str], top: str, settings: list[str]
         "1ns/1ps",
         *settings,
         str(bridge),
-        *(str(source / Path(name).name) for name in files),
+        f"-I{source}",
+        *(str(source / Path(name).name) for name in files if not name.endswith(".vh")),
     )
     parts = [*sorted(folder.glob("Vtop*.cpp")), bridge]
     everything = "".join(f'#include "{path}"\n' for path in parts)
