@@ -23,8 +23,8 @@ rm -f "$venv/ready"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "setup: installing requirements.lock into $venv (2.3 GB on disk, about 2 minutes)"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
-"$venv/bin/python" -m pip install --quiet --no-deps -r requirements.lock 2> >(grep -v WARNING >&2)
-"$venv/bin/python" -m pip install --quiet --no-deps --no-build-isolation -e . 2> >(grep -v WARNING >&2)
+"$venv/bin/python" -m pip install -qq --no-deps -r requirements.lock
+"$venv/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
 "$venv/bin/python" -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' ||
   { echo "setup: pip chose a CUDA build of torch; set PIP_EXTRA_INDEX_URL to PyTorch's CPU wheel index and remove $venv" >&2; exit 2; }
 # The simulator embeds Python.
