@@ -96,7 +96,7 @@ def test_wheel_holds_what_git_tracks(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         packed = {name for name in archive.namelist() if name.startswith("sbnn/")}
-    documents = (".md", ".svg", "bench.json")
+    documents = (".md", ".svg", "bench.json", "results.json")
     wanted = {f"sbnn/{name}" for name in tracked if not name.endswith(documents)}
     assert packed == wanted, f"missing {sorted(wanted - packed)}, extra {sorted(packed - wanted)}"
 
