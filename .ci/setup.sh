@@ -19,6 +19,20 @@ need make make
 perl -MFile::Spec -MGetopt::Long -e 1 2>/dev/null ||
   { echo "setup: perl is incomplete; the rest comes with the Debian package perl" >&2; exit 2; }
 
+# The simulator of the tests embeds Python: its shared library, by name or in its own folder.
+"$python" - <<'END' ||
+import ctypes, pathlib, sys, sysconfig
+name = sysconfig.get_config_var("INSTSONAME") or "none"
+for place in (name, str(pathlib.Path(sysconfig.get_config_var("LIBDIR") or "/", name))):
+    try:
+        ctypes.CDLL(place)
+        sys.exit(0)
+    except OSError:
+        pass
+sys.exit(1)
+END
+  { echo "setup: Python has no shared library; it comes with the Debian package $("$python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" >&2; exit 2; }
+
 rm -f "$venv/ready"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 echo "setup: installing requirements.lock into $venv (2.3 GB on disk, about 2 minutes)"
@@ -27,7 +41,4 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1
 "$venv/bin/python" -m pip install -qq --no-deps --no-build-isolation -e .
 "$venv/bin/python" -c 'import sys, torch; sys.exit(torch.version.cuda is not None)' ||
   { echo "setup: pip chose a CUDA build of torch; set PIP_EXTRA_INDEX_URL to PyTorch's CPU wheel index and remove $venv" >&2; exit 2; }
-# The simulator embeds Python.
-[ -n "$("$venv/bin/python" -m find_libpython)" ] ||
-  { echo "setup: Python has no shared library; it comes with the Debian package $("$python" -c 'import sys; print("libpython%d.%d" % sys.version_info[:2])')" >&2; exit 2; }
 touch "$venv/ready"
