@@ -81,4 +81,4 @@ def _synth(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run_command("hls", main)
+    run_command("sbnn.hls", main)

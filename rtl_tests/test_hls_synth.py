@@ -55,12 +55,12 @@ def test_users_are_told_in_one_line(tmp_path):
     done = hls("synth", str(tmp_path), "--family", "ecp5")
     assert (done.returncode, done.stderr) == (
         2,
-        f"hls: {tmp_path}/manifest.json: no manifest there; make hls writes it\n",
+        f"sbnn.hls: {tmp_path}/manifest.json: no manifest there; make hls writes it\n",
     )
     done = hls("generate", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (
         2,
-        f"hls: {tmp_path}/none.npz: No such file or directory\n",
+        f"sbnn.hls: {tmp_path}/none.npz: No such file or directory\n",
     )
     assert not (tmp_path / "out").exists()
     (tmp_path / "text.onnx").write_text("no graph")
