@@ -388,7 +388,7 @@ async def overrun(dut):
         except AssertionError:
             break
     assert statuses[:2] == [0, 0], "the credit's own frames must be answered"
-    assert set(statuses) & {1, 4, 5, 6}, f"8 frames of {size} images did not overrun: {statuses}"
+    assert 5 in statuses, f"8 frames of {size} images, and no lost byte was marked: {statuses}"
     await bench.silence()
     await bench.check_alive()
 
