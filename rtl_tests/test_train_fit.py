@@ -248,7 +248,7 @@ def test_command_line_mistakes_are_one_line(tmp_path):
     done = run_train(["foo"], tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(
-        "train: MODEL=foo: no train/models/foo/config.toml; there are: bnn "
+        "sbnn.train: MODEL=foo: no train/models/foo/config.toml; there are: bnn "
     )
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -96,5 +96,5 @@ def _run(config: ModelConfig, seed: int | None, options: Any, process: Process) 
 
 
 if __name__ == "__main__":
-    run_command("train", main)
+    run_command("sbnn.train", main)
     sys.exit(0)
