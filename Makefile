@@ -88,7 +88,7 @@ test: $(READY) ## the fast tests (under 10 minutes on 2 cores, no vendor tool, G
 	$(PY) -m pytest -n 2 --dist worksteal
 
 regress: $(READY) ## the long regression: all 10,000 test images, bit-exact
-	$(PY) -m pytest -m regress
+	$(PY) -m pytest -n 2 --dist worksteal -m regress
 
 lint: $(READY) ## ruff, mypy and Verilator's lint
 	@bash .ci/lint.sh $(VENV)
