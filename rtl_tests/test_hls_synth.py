@@ -29,6 +29,11 @@ def test_report_of_a_real_synthesis(tmp_path, model):
     # Per layer within 15 %, the bound that the README gives; tiny truth-table layers included.
     for name, layer in report["layers"].items():
         assert abs(layer["lut_estimate"] / layer["lut"] - 1) < 0.15, (name, layer)
+    before = (tmp_path / "report" / "synth.log").stat().st_mtime_ns
+    assert synthesise(tmp_path, manifest, "ecp5") == report
+    assert (tmp_path / "report" / "synth.log").stat().st_mtime_ns == before, (
+        "equal RTL ran yosys again"
+    )
     text = (tmp_path / "report" / "synth.txt").read_text()
     assert text.splitlines()[0].startswith(f"{manifest['model']} on ulx3s (ecp5, yosys ")
     assert text.splitlines()[-1].split()[0] == "total"
