@@ -68,7 +68,7 @@ def test_sbnn95_on_real_images():
     """1,000 MNIST test images (200 where there is no data set), several in flight, random stalls."""
     network = tracked_network("sbnn95")
     design, folder = core_of(network, Choices(levels_per_stage=4))
-    images = mnist_images("sbnn95", 1000).reshape(-1, *network.encoding.shape)
+    images = real_images("sbnn95", 1000).reshape(-1, *network.encoding.shape)
     check_core(design, folder, images[:100])
     check_core(design, folder, images, send=85, receive=40)
     check_core(design, folder, images[:60], "resets", resets=20)
@@ -76,10 +76,10 @@ def test_sbnn95_on_real_images():
 
 @pytest.mark.regress
 @pytest.mark.parametrize("model", ["sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95"])
-def test_all_mnist_images(model):
+def test_all_real_images(model):
     network = tracked_network(model)
     design, folder = core_of(network, Choices(levels_per_stage=4))
-    images = mnist_images(model, 10000).reshape(-1, *network.encoding.shape)
+    images = real_images(model, 10000).reshape(-1, *network.encoding.shape)
     assert len(images) == 10000, "the MNIST test set is needed: SBNN_DATA or make train"
     check_core(design, folder, images, send=90, receive=70, bursts=1)
 
@@ -90,14 +90,11 @@ def test_more_random_networks(seed):
     test_random_networks(seed)
 
 
-def mnist_images(model: str, count: int) -> np.ndarray:
-    """Return the first MNIST test images, or the tracked sample of them."""
+def real_images(model: str, count: int) -> np.ndarray:
+    """Return a model's first test images, or their tracked sample where there is no data set."""
     config = load_config(model)
-    return (
-        load_data(config).test_x[:count]
-        if find(config.input.dataset)
-        else sample_images(config)[0][:count]
-    )
+    there = config.input.dataset == "digits" or find(config.input.dataset)
+    return load_data(config).test_x[:count] if there else sample_images(config)[0][:count]
 
 
 def test_build_folder(request):
@@ -119,7 +116,7 @@ def test_build_folder(request):
         ),
     )
     model = folder.parent.name
-    images = mnist_images(model, request.config.getoption("--images"))
+    images = real_images(model, request.config.getoption("--images"))
     images = images.reshape(-1, *network.encoding.shape)
     check_core(design, verilate(files, manifest["top"]), images, **STALLS)
     print(
