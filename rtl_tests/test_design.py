@@ -76,7 +76,7 @@ def test_sbnn95_on_real_images():
 
 @pytest.mark.regress
 @pytest.mark.parametrize("model", ["sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95"])
-def test_all_real_images(model):
+def test_all_mnist_images(model):
     network = tracked_network(model)
     design, folder = core_of(network, Choices(levels_per_stage=4))
     images = real_images(model, 10000).reshape(-1, *network.encoding.shape)
