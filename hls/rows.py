@@ -4,6 +4,7 @@ Hardware sees a neuron as `Row`: a few literals to count and a base that is alwa
 is known before any image arrives goes into the base, so that no gate is spent on it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,17 +78,16 @@ def resolve_layer(layer: SparseLayer, known: dict[int, bool], read: BoolArray) -
         known: inputs with a constant value.
         read: (MH,) bool, outputs that the next layer reads.
     """
-    rows = [
-        make_row(np.flatnonzero(layer.w01[j]), layer, known) if read[j] else None
-        for j in range(layer.mh)
-    ]
-    total = None
-    if layer.xi_num.any():
-        # Two rails: one of x and ~x is always on, so S is a constant.
-        every = Row((), layer.inputs)
-        total = every if layer.rails == 2 else make_row(np.arange(layer.mw), layer, known)
-    constants = {} if layer.is_last else _constants(layer, known)
-    return LayerRows(layer, tuple(rows), total, constants)
+    rows = [make_row(np.flatnonzero(layer.w01[j]), layer, known) for j in range(layer.mh)]
+    # Two rails: one of x and ~x is always on, so S is a constant.
+    every = Row((), layer.inputs)
+    total = every if layer.rails == 2 else make_row(np.arange(layer.mw), layer, known)
+    return LayerRows(
+        layer,
+        tuple(row if wanted else None for row, wanted in zip(rows, read.tolist(), strict=True)),
+        total if layer.xi_num.any() else None,
+        _constants(layer, rows, total),
+    )
 
 
 def make_row(columns: np.ndarray, layer: SparseLayer, known: dict[int, bool]) -> Row:
@@ -106,20 +106,17 @@ def make_row(columns: np.ndarray, layer: SparseLayer, known: dict[int, bool]) ->
     return Row(tuple(seen.items()), base)
 
 
-def _constants(layer: SparseLayer, known: dict[int, bool]) -> dict[int, bool]:
-    """Return the outputs that are the same in every image, given the known inputs."""
+def _constants(layer: SparseLayer, rows: Sequence[Row], total: Row) -> dict[int, bool]:
+    """Return the outputs that are the same in every image, given all rows of the layer and S."""
     if layer.threshold is None or layer.invert is None:
         return {}
     constants = {}
-    everything = make_row(np.arange(layer.mw), layer, known)
-    for j in range(layer.mh):
-        row = make_row(np.flatnonzero(layer.w01[j]), layer, known)
+    for j, row in enumerate(rows):
         n, k = len(row.literals), int(layer.xi_num[j])
-        rest = len(everything.literals) - n if layer.rails == 1 else 0
-        fixed = everything.base if layer.rails == 1 else layer.inputs
+        # With one rail S counts what P counts and the other literals; with two it is total.base alone.
+        counted, rest = (n, len(total.literals) - n) if layer.rails == 1 else (0, 0)
         reach = [
-            ((row.base + p) << layer.xi_frac)
-            + k * (fixed + (p + others if layer.rails == 1 else 0))
+            ((row.base + p) << layer.xi_frac) + k * (total.base + min(p, counted) + others)
             for p in (0, n)
             for others in (0, rest)
         ]

@@ -113,13 +113,11 @@ class Shared:
         stage: cycles from x to V (hidden layer) or U (last layer).
         names: {(xi_num, fraction)} -> signal; fraction is 0 in the last layer.
         ranges: {(xi_num, fraction)} -> smallest and largest value.
-        bits: {(xi_num, fraction)} -> width.
     """
 
     stage: int
     names: dict[tuple[int, int], str]
     ranges: dict[tuple[int, int], tuple[int, int]]
-    bits: dict[tuple[int, int], int]
 
 
 def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
@@ -129,17 +127,17 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
         raise ValueError(layer.name)
     frac = layer.xi_frac
     body.comment(f"S: how many of the {len(total.literals)} inputs are on; shared by all neurons.")
-    count, width, stage = emit_count(body, "s", total, "x", levels_per_stage)
-    names, ranges, bits = {}, {}, {}
+    count, _, stage = emit_count(body, "s", total, "x", levels_per_stage)
+    names, ranges = {}, {}
     for k in sorted(set(layer.xi_num.tolist())):
         ends = sorted((k * total.base, k * (total.base + len(total.literals))))
         size = signed_width(ends)
         name = f"u_{'m' if k < 0 else ''}{abs(k)}"
-        product = _times(k, count, width, size, total.base)
-        body.sums += [size] * max(0, bin(abs(k)).count("1"))
+        product = _times(k, count, size, total.base)
+        body.sums += [size] * abs(k).bit_count()
         body.register(name, size, product, "signed ")
         if layer.is_last:
-            names[k, 0], ranges[k, 0], bits[k, 0] = name, (ends[0], ends[1]), size
+            names[k, 0], ranges[k, 0] = name, (ends[0], ends[1])
             continue
         thresholds = layer.threshold[layer.xi_num == k] if layer.threshold is not None else []
         fractions = {int(threshold) % (1 << frac) for threshold in thresholds}
@@ -156,11 +154,11 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
                 "signed ",
             )
             body.sums.append(wide)
-            ranges[key], bits[key] = (low, high), wide
-    return Shared(stage + (1 if layer.is_last else 2), names, ranges, bits)
+            ranges[key] = (low, high)
+    return Shared(stage + (1 if layer.is_last else 2), names, ranges)
 
 
-def _times(k: int, count: str, width: int, size: int, base: int) -> str:
+def _times(k: int, count: str, size: int, base: int) -> str:
     """Return k * (count + base) as shifts and additions, `size` bits wide, signed.
 
     A product would be a DSP block in some tools and plain adders in others; this is the same everywhere.
@@ -170,7 +168,7 @@ def _times(k: int, count: str, width: int, size: int, base: int) -> str:
         for bit in range(abs(k).bit_length())
         if abs(k) >> bit & 1
     ]
-    value = " + ".join(terms) if terms and width else literal(0, size)
+    value = " + ".join(terms) if terms else literal(0, size)
     constant = f" + {literal(k * base, size)}" if base and k else ""
     return f"-({value}){constant}" if k < 0 else f"{value}{constant}"
 
