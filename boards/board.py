@@ -10,7 +10,7 @@ from sbnn.train.errors import UserError
 
 BOARDS = Path(__file__).resolve().parent
 FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
-FLOWS = ("yowasp", "vivado", "openxc7")
+FLOWS = ("yosys", "vivado", "openxc7")
 SHELLS = ("uart", "zynq")
 ROUTERS = ("default", "router1", "router2")
 
@@ -197,8 +197,8 @@ def _check(where: str, board: Board) -> None:
         raise BoardError(f"{where}: shell is 'uart', needs a [uart] section with tx, rx, baud")
     if board.shell == "uart" and not board.clock.pin:
         raise BoardError(f"{where}: shell is 'uart', needs clock.pin")
-    if "yowasp" in board.flows and not board.device:
-        raise BoardError(f"{where}: flows has 'yowasp', needs device (nextpnr's device flag)")
+    if "yosys" in board.flows and not board.device:
+        raise BoardError(f"{where}: flows has 'yosys', needs device (nextpnr's device flag)")
     if board.uart is not None and board.clock.mhz * 1e6 < 4 * board.uart.baud:
         raise BoardError(
             f"{where}: uart.baud is {board.uart.baud}, needs at most a quarter of the clock "

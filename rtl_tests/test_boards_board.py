@@ -22,7 +22,7 @@ package = "CABGA256"
 speed = "6"
 device = "25k"
 shell = "uart"
-flows = ["yowasp"]
+flows = ["yosys"]
 levels_per_stage = 2
 leds = ["P11"]
 program = "load {bit}"
@@ -73,9 +73,9 @@ UART = '[uart]\ntx = "J17"\nrx = "H18"\nbaud = 1000000\n'
         ('"Lattice"', '""', "vendor is '', needs a non-empty string"),
         ('"ecp5"', '"ecp6"', "family is 'ecp6', needs one of ecp5 ice40 gowin xc7 xcup"),
         (
-            'flows = ["yowasp"]',
+            'flows = ["yosys"]',
             'flows = ["make"]',
-            "flows is ['make'], needs a list of one or more of yowasp vivado openxc7",
+            "flows is ['make'], needs a list of one or more of yosys vivado openxc7",
         ),
         ('leds = ["P11"]', "leds = [1]", "leds is [1], needs a list of strings"),
         (
@@ -99,7 +99,7 @@ UART = '[uart]\ntx = "J17"\nrx = "H18"\nbaud = 1000000\n'
         (
             'device = "25k"\n',
             "",
-            "flows has 'yowasp', needs device (nextpnr's device flag)",
+            "flows has 'yosys', needs device (nextpnr's device flag)",
         ),
         (
             "baud = 1000000",

@@ -24,6 +24,7 @@ from sbnn.boards.reports import (
 from sbnn.boards.stages import Stage, run_stages
 from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
+from sbnn.hls.manifest import ManifestError
 from sbnn.hls.network import Network
 from sbnn.hls.tools import ToolError
 
@@ -108,7 +109,7 @@ def test_core_of_another_board(tmp_path: Path) -> None:
 
 
 def test_no_core(tmp_path: Path) -> None:
-    with pytest.raises(BoardError) as error:
+    with pytest.raises(ManifestError) as error:
         make_bitstream(ULX3S, tmp_path)
     assert str(error.value) == f"{tmp_path}/manifest.json: no such file; make hls writes it"
 
