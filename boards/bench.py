@@ -14,6 +14,7 @@ from tqdm import tqdm
 from sbnn.boards.board import load_board
 from sbnn.hls import reference
 from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.manifest import load_manifest
 from sbnn.hls.network import load
 from sbnn.hls.tools import ToolError
 from sbnn.train.config import MODELS
@@ -53,10 +54,10 @@ def _measure(model: str) -> dict[str, Any]:
     for board in boards:
         _make("synth" if model in MEASURED else "hls", model, board)
         folder = ROOT / "build" / model / board
-        manifest = _read(folder / "manifest.json")
+        manifest = load_manifest(folder / "manifest.json")
         figures |= {
-            "network_digest": manifest["network_digest"],
-            "ones": sum(layer["ones"] for layer in manifest["layers"]),
+            "network_digest": manifest.network_digest,
+            "ones": sum(layer.ones for layer in manifest.layers),
             "lut_estimate": {
                 family: sum(estimate_layers(manifest, family).values())
                 for family in ("ecp5", "xc7")
@@ -70,11 +71,12 @@ def _measure(model: str) -> dict[str, Any]:
     if model in MEASURED:
         _make("bitstream", model, BITSTREAM_BOARD)
         folder = ROOT / "build" / model / BITSTREAM_BOARD
-        manifest, route = _read(folder / "manifest.json"), _read(folder / "report" / "route.json")
+        manifest = load_manifest(folder / "manifest.json")
+        route = _read(folder / "report" / "route.json")
         figures["bitstream"] = {
             "board": BITSTREAM_BOARD,
-            "latency_cycles": manifest["latency_cycles"],
-            "ii_cycles": manifest["ii_cycles"],
+            "latency_cycles": manifest.latency_cycles,
+            "ii_cycles": manifest.ii_cycles,
             **{key: route[key] for key in ("routed", "clocks", "images_per_second", "seconds")},
         }
     figures["reference_seconds_per_10000_images"] = _time_reference(model)

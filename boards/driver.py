@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbnn.boards.board import load_board
-from sbnn.boards.manifest import Manifest, load_manifest
 from sbnn.boards.protocol import (
     FRAMES_IN_FLIGHT,
     GAP_SECONDS,
@@ -37,6 +36,7 @@ from sbnn.boards.protocol import (
     info_of,
     unpack_info,
 )
+from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.train.errors import UserError
 
 # Silence for so long means that no answer comes. It is five times what the shell needs to give up a

@@ -11,7 +11,7 @@ import zlib
 from dataclasses import dataclass
 
 from sbnn.boards.board import Board, BoardError
-from sbnn.boards.manifest import Manifest
+from sbnn.hls.manifest import Manifest
 
 VERSION = 1
 PING, INFO, INFER = 1, 2, 3

@@ -5,7 +5,6 @@ from importlib.resources import files as package_files
 from string import Template
 
 from sbnn.boards.board import Board, BoardError
-from sbnn.boards.manifest import Manifest
 from sbnn.boards.protocol import (
     GAP_SECONDS,
     INFO_BYTES,
@@ -15,6 +14,7 @@ from sbnn.boards.protocol import (
     max_images,
     pack_info,
 )
+from sbnn.hls.manifest import Manifest
 
 MODULES = (
     "sbnn_crc32",

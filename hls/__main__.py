@@ -68,15 +68,18 @@ def _generate(arguments: argparse.Namespace) -> None:
     )
     manifest = generate(load(arguments.network), choices, arguments.board, arguments.out)
     print(
-        f"{arguments.out / 'rtl'}: {len(manifest['sources'])} files, one image every "
-        f"{manifest['ii_cycles']} cycles, latency {manifest['latency_cycles']} cycles"
+        f"{arguments.out / 'rtl'}: {len(manifest.sources)} files, one image every "
+        f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles"
     )
 
 
 def _synth(arguments: argparse.Namespace) -> None:
-    from sbnn.hls.synth import read_manifest, synthesise, table
+    from sbnn.hls.manifest import load_manifest
+    from sbnn.hls.synth import synthesise, table
 
-    report = synthesise(arguments.folder, read_manifest(arguments.folder), arguments.family)
+    report = synthesise(
+        arguments.folder, load_manifest(arguments.folder / "manifest.json"), arguments.family
+    )
     print(table(report), end="")
 
 

@@ -1,17 +1,14 @@
 """The design: an integer network, the choices that make it hardware, and what follows from them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any
 
+from sbnn.hls.manifest import Cost, LayerFacts, Manifest
 from sbnn.hls.network import Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.hls.wired import LayerRtl, emit_layer
 from sbnn.train.files import digest
-
-MANIFEST_FORMAT = "sbnn-manifest-1"
 
 
 @dataclass(frozen=True)
@@ -122,7 +119,7 @@ def make_design(network: Network, choices: Choices) -> Design:
     return Design(network, choices, rows, layers)
 
 
-def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[str, Any]:
+def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manifest:
     """Return what anyone needs to drive the generated core, and what it was made from.
 
     Args:
@@ -132,68 +129,44 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> dict[
     """
     network, choices = design.network, design.choices
     rtl = "".join(f"{name}\0{text}\0" for name, text in files.items())
-    return {
-        "format": MANIFEST_FORMAT,
-        "generator": f"sbnn {version('sbnn')}",
-        "model": network.name,
-        "board": board,
-        "top": network.name,
-        "sources": list(files),
-        "ports": {
-            "aclk": "clock",
-            "aresetn": "synchronous reset, active low",
-            "s_axis_tdata": choices.beat_bits,
-            "s_axis_tlast": "optional: with the last beat of an image or of a batch",
-            "m_axis_tdata": choices.out_beat_bits,
-            "m_axis_tlast": "with the last beat of each result",
-        },
-        "input": {
-            "shape": list(network.encoding.shape),
-            "threshold": network.encoding.threshold,
-            "bits": network.encoding.bits,
-            "beat_bits": choices.beat_bits,
-            "beats": design.beats,
-            "bit_order": (
-                f"bit i of the image (row-major pixel i >= threshold) is bit i % {choices.beat_bits} "
-                f"of beat i // {choices.beat_bits}"
-            ),
-        },
-        "output": {
-            "beat_bits": choices.out_beat_bits,
-            "beats": design.out_beats,
-            "field_bits": design.field_bits,
-            "score_bits": design.score_bits,
-            "fields": list(design.fields),
-            "field_order": "lowest bits of the first beat first; scores in two's complement",
-        },
-        "classes": network.classes,
-        "levels_per_stage": choices.levels_per_stage,
-        "ii_cycles": design.ii_cycles,
-        "latency_cycles": design.latency_cycles,
-        "latency_meaning": "from the first input beat to the first output beat, no stalls",
-        "layers": [
-            {
-                "name": resolved.layer.name,
-                "module": layer.module,
-                "mh": resolved.layer.mh,
-                "mw": resolved.layer.mw,
-                "ones": resolved.layer.ones,
-                "xi_frac": resolved.layer.xi_frac,
-                "latency_cycles": layer.latency_cycles,
-                "cost": {
-                    "full_adders": layer.cost.full_adders,
-                    "tables": {str(n): count for n, count in sorted(layer.cost.tables.items())},
-                    "sum_bits": sum(layer.cost.sums),
-                    "registers": layer.cost.registers,
-                },
-            }
+    return Manifest(
+        generator=f"sbnn {version('sbnn')}",
+        model=network.name,
+        board=board,
+        top=network.name,
+        sources=tuple(files),
+        shape=network.encoding.shape,
+        threshold=network.encoding.threshold,
+        bits=network.encoding.bits,
+        in_beat_bits=choices.beat_bits,
+        in_beats=design.beats,
+        out_beat_bits=choices.out_beat_bits,
+        out_beats=design.out_beats,
+        field_bits=design.field_bits,
+        score_bits=design.score_bits,
+        fields=design.fields,
+        classes=network.classes,
+        levels_per_stage=choices.levels_per_stage,
+        ii_cycles=design.ii_cycles,
+        latency_cycles=design.latency_cycles,
+        layers=tuple(
+            LayerFacts(
+                name=resolved.layer.name,
+                module=layer.module,
+                mh=resolved.layer.mh,
+                mw=resolved.layer.mw,
+                ones=resolved.layer.ones,
+                xi_frac=resolved.layer.xi_frac,
+                latency_cycles=layer.latency_cycles,
+                cost=Cost(
+                    full_adders=layer.cost.full_adders,
+                    tables=dict(layer.cost.tables),
+                    sum_bits=sum(layer.cost.sums),
+                    registers=layer.cost.registers,
+                ),
+            )
             for resolved, layer in zip(design.rows, design.layers, strict=True)
-        ],
-        "network_digest": network.digest(),
-        "rtl_digest": digest(rtl.encode()),
-    }
-
-
-def manifest_text(manifest: Mapping[str, Any]) -> str:
-    """Return the manifest as the text of manifest.json."""
-    return json.dumps(manifest, indent=2) + "\n"
+        ),
+        network_digest=network.digest(),
+        rtl_digest=digest(rtl.encode()),
+    )

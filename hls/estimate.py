@@ -1,10 +1,11 @@
 """Estimate the LUTs of a design from its full adders, sums and tables, before any synthesis."""
 
-from collections.abc import Mapping
 from typing import Any
 
+from sbnn.hls.manifest import Manifest
 
-def estimate_layers(manifest: Mapping[str, Any], family: str) -> dict[str, int]:
+
+def estimate_layers(manifest: Manifest, family: str) -> dict[str, int]:
     """Return {layer name: LUTs}, with `streams` for what surrounds the layers.
 
     Args:
@@ -13,17 +14,14 @@ def estimate_layers(manifest: Mapping[str, Any], family: str) -> dict[str, int]:
     """
     weights = _WEIGHTS[6 if family in ("xc7", "xcup") else 4]
     luts = {}
-    for layer in manifest["layers"]:
-        cost = layer["cost"]
-        tables = sum(weights["table"][int(n)] * count for n, count in cost["tables"].items())
-        luts[layer["name"]] = round(
-            weights["full_adder"] * cost["full_adders"]
-            + weights["sum_bit"] * cost["sum_bits"]
+    for layer in manifest.layers:
+        tables = sum(weights["table"][n] * count for n, count in layer.cost.tables.items())
+        luts[layer.name] = round(
+            weights["full_adder"] * layer.cost.full_adders
+            + weights["sum_bit"] * layer.cost.sum_bits
             + tables
         )
-    luts["streams"] = round(
-        weights["score_bit"] * manifest["classes"] * manifest["output"]["score_bits"]
-    )
+    luts["streams"] = round(weights["score_bit"] * manifest.classes * manifest.score_bits)
     return luts
 
 

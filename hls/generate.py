@@ -1,15 +1,15 @@
 """Write a design into its build folder: rtl/, manifest.json and the estimate."""
 
 from pathlib import Path
-from typing import Any
 
-from sbnn.hls.design import Choices, make_design, make_manifest, manifest_text
+from sbnn.hls.design import Choices, make_design, make_manifest
+from sbnn.hls.manifest import Manifest, manifest_text
 from sbnn.hls.network import Network
 from sbnn.hls.stitch import rtl_files
 from sbnn.train.files import write_atomic
 
 
-def generate(network: Network, choices: Choices, board: str, folder: Path) -> dict[str, Any]:
+def generate(network: Network, choices: Choices, board: str, folder: Path) -> Manifest:
     """Generate a network's core into `folder` and return its manifest.
 
     Files whose bytes do not change are not touched, files of an earlier design are removed, and the

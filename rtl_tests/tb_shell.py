@@ -19,7 +19,6 @@ from stream import setting
 
 from sbnn.boards import driver as driver_module
 from sbnn.boards.driver import Accelerator, DriverError, LinkError, open_port
-from sbnn.boards.manifest import Manifest
 from sbnn.boards.protocol import (
     HEADER_BYTES,
     INFER,
@@ -29,6 +28,7 @@ from sbnn.boards.protocol import (
     frame_images,
     unpack_info,
 )
+from sbnn.hls.manifest import Manifest
 
 
 @cocotb.test()

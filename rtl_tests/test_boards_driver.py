@@ -1,7 +1,6 @@
 """Protocol bytes, manifests and the driver's refusals; its dialogue is in test_boards_shell."""
 
 import builtins
-import json
 import os
 import zlib
 from dataclasses import replace
@@ -15,10 +14,8 @@ from shells import core_on_board
 
 from sbnn.boards.board import BoardError, load_board
 from sbnn.boards.driver import Accelerator, DriverError, open_port, pack_images
-from sbnn.boards.manifest import Manifest, load_manifest
 from sbnn.boards.protocol import (
     INFER,
-    INFO,
     PING,
     TX_DEPTH,
     Header,
@@ -34,6 +31,7 @@ from sbnn.boards.protocol import (
 )
 from sbnn.boards.shell import top_text
 from sbnn.hls import reference
+from sbnn.hls.manifest import Manifest
 
 
 @pytest.fixture
@@ -176,55 +174,3 @@ def test_pyserial_is_missing(
         open_port("/dev/nothing", tmp_path / "manifest.json"),
     ):
         pass
-
-
-@pytest.mark.parametrize(
-    ("path", "value", "message"),
-    [
-        (["format"], "sbnn-manifest-9", "format is 'sbnn-manifest-9', needs 'sbnn-manifest-1'"),
-        (["input", "bits"], 63, "input.bits is 63, needs 64"),
-        (["input", "beats"], 2, "input.beats is 2, needs 1"),
-        (["output", "beats"], 2, "output.beats is 2, needs 3"),
-        (["output", "field_bits"], 12, "field_bits is 12, needs a multiple of 8"),
-        (
-            ["output", "fields"],
-            ["class", "score0"],
-            "output.fields is class score0, needs class, or class and 10 scores",
-        ),
-        (["input"], None, "not a manifest ('NoneType' object is not subscriptable)"),
-    ],
-)
-def test_manifests_that_contradict_themselves(
-    manifest: Manifest, tmp_path: Path, path: list[str], value: Any, message: str
-) -> None:
-    file = tmp_path / "manifest.json"
-    table = json.loads(file.read_text())
-    inner = table
-    for key in path[:-1]:
-        inner = inner[key]
-    inner[path[-1]] = value
-    if path == ["output", "fields"]:
-        table["output"]["beats"] = 1
-    file.write_text(json.dumps(table))
-    with pytest.raises(BoardError) as error:
-        load_manifest(file)
-    assert str(error.value) == f"{file}: {message}"
-
-
-def test_manifests_that_are_none(tmp_path: Path) -> None:
-    file = tmp_path / "manifest.json"
-    with pytest.raises(BoardError) as error:
-        load_manifest(file)
-    assert str(error.value) == f"{file}: no such file; make hls writes it"
-    file.write_text("{")
-    with pytest.raises(BoardError, match="not JSON"):
-        load_manifest(file)
-    file.write_text("{}")
-    with pytest.raises(BoardError, match=r"input is missing$"):
-        load_manifest(file)
-
-
-def test_build_ids_differ_with_network_rtl_and_board(manifest: Manifest) -> None:
-    others = [replace(manifest, **{key: "x"}) for key in ("network_digest", "rtl_digest", "board")]
-    assert len({m.build_id for m in (manifest, *others)}) == 4
-    assert encode_request(INFO, 1) != encode_request(INFO, 2)

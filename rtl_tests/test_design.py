@@ -12,9 +12,9 @@ from simulate import verilate
 
 from sbnn.hls.design import Choices, make_design, make_manifest
 from sbnn.hls.generate import generate
+from sbnn.hls.manifest import load_manifest
 from sbnn.hls.network import InputEncoding, Network, NetworkError, SparseLayer, load
 from sbnn.hls.stitch import rtl_files
-from sbnn.hls.synth import read_manifest
 from sbnn.train.config import load_config
 from sbnn.train.data import find, sample_images
 from sbnn.train.data import load as load_data
@@ -103,22 +103,22 @@ def test_build_folder(request):
     if option is None:
         pytest.skip("needs --build (make sim gives it)")
     folder = Path(option)
-    manifest = read_manifest(folder)
+    manifest = load_manifest(folder / "manifest.json")
     network = load(folder.parent / "network.npz")
-    files = {name: (folder / name).read_text() for name in manifest["sources"]}
+    files = {name: (folder / name).read_text() for name in manifest.sources}
     design = make_design(
         network,
         Choices(
-            beat_bits=manifest["input"]["beat_bits"],
-            out_beat_bits=manifest["output"]["beat_bits"],
-            scores=len(manifest["output"]["fields"]) > 1,
-            levels_per_stage=manifest["levels_per_stage"],
+            beat_bits=manifest.in_beat_bits,
+            out_beat_bits=manifest.out_beat_bits,
+            scores=len(manifest.fields) > 1,
+            levels_per_stage=manifest.levels_per_stage,
         ),
     )
     model = folder.parent.name
     images = real_images(model, request.config.getoption("--images"))
     images = images.reshape(-1, *network.encoding.shape)
-    check_core(design, verilate(files, manifest["top"]), images, **STALLS)
+    check_core(design, verilate(files, manifest.top), images, **STALLS)
     print(
         f"\n{len(images)} images of {model}: every class and score of the RTL equals the reference"
     )
@@ -168,11 +168,11 @@ def test_manifest_says_what_the_ports_are():
     design = make_design(network, choices)
     files = rtl_files(design)
     manifest = make_manifest(design, "ulx3s", files)
-    top = files[f"rtl/{manifest['top']}.sv"]
-    assert f"[{manifest['input']['beat_bits'] - 1}:0]  s_axis_tdata" in top
-    assert f"[{manifest['output']['beat_bits'] - 1}:0]  m_axis_tdata" in top
-    assert manifest["input"]["beats"] == -(-network.encoding.bits // 32)
-    assert manifest["output"]["fields"] == ["class", *(f"score{i}" for i in range(network.classes))]
+    top = files[f"rtl/{manifest.top}.sv"]
+    assert f"[{manifest.in_beat_bits - 1}:0]  s_axis_tdata" in top
+    assert f"[{manifest.out_beat_bits - 1}:0]  m_axis_tdata" in top
+    assert manifest.in_beats == -(-network.encoding.bits // 32)
+    assert manifest.fields == ("class", *(f"score{i}" for i in range(network.classes)))
 
 
 @pytest.mark.parametrize(

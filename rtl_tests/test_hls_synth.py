@@ -23,7 +23,7 @@ def test_report_of_a_real_synthesis(tmp_path, model):
     flip_flops = sum(m["num_cells_by_type"].get("TRELLIS_FF", 0) for m in cells.values())
     assert report["total"]["ff"] == flip_flops > 0
     assert report["total"]["carry"] == report["total"]["bram"] == 0
-    assert list(report["layers"]) == [layer["name"] for layer in manifest["layers"]]
+    assert list(report["layers"]) == [layer.name for layer in manifest.layers]
     for part in (*report["layers"].values(), report["streams"]):
         assert part["lut"] > 0
     # Per layer within 15 %, the bound that the README gives; tiny truth-table layers included.
@@ -35,14 +35,14 @@ def test_report_of_a_real_synthesis(tmp_path, model):
         "equal RTL ran yosys again"
     )
     text = (tmp_path / "report" / "synth.txt").read_text()
-    assert text.splitlines()[0].startswith(f"{manifest['model']} on ulx3s (ecp5, yosys ")
+    assert text.splitlines()[0].startswith(f"{manifest.model} on ulx3s (ecp5, yosys ")
     assert text.splitlines()[-1].split()[0] == "total"
 
 
 def test_estimate_needs_no_synthesis(tmp_path):
     manifest = generate(tracked_network("digits"), Choices(), "ulx3s", tmp_path)
     estimate = estimate_layers(manifest, "ecp5")
-    assert list(estimate) == [*(layer["name"] for layer in manifest["layers"]), "streams"]
+    assert list(estimate) == [*(layer.name for layer in manifest.layers), "streams"]
     assert not (tmp_path / "report").exists()
 
 
@@ -60,7 +60,7 @@ def test_users_are_told_in_one_line(tmp_path):
     done = hls("synth", str(tmp_path), "--family", "ecp5")
     assert (done.returncode, done.stderr) == (
         2,
-        f"sbnn.hls: {tmp_path}/manifest.json: no manifest there; make hls writes it\n",
+        f"sbnn.hls: {tmp_path}/manifest.json: no such file; make hls writes it\n",
     )
     done = hls("generate", str(tmp_path / "none.npz"), "--out", str(tmp_path / "out"))
     assert (done.returncode, done.stderr) == (
