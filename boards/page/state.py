@@ -1,0 +1,56 @@
+"""What became of a build, in one word and one sentence."""
+
+from dataclasses import dataclass
+
+from sbnn.boards.page.budget import over_budget
+from sbnn.boards.page.facts import Facts
+from sbnn.boards.page.reports import Check, NotRun
+
+MADE, REFUSED, NOT_RUN = "bitstream made", "refused", "not run"
+
+
+@dataclass(frozen=True)
+class State:
+    """`name` is one of `MADE`, `REFUSED`, `NOT_RUN`; `why` is a sentence."""
+
+    name: str
+    why: str
+
+
+def judge(facts: Facts, refusal: str | None = None) -> State:
+    """Return the state of a build from its reports.
+
+    Args:
+        facts: the build.
+        refusal: what the flow has just refused it with, which no report may hold.
+    """
+    if refusal is not None:
+        return State(REFUSED, refusal)
+    over = over_budget(facts)
+    if over is not None:
+        source, count, budget, name = over
+        return State(REFUSED, f"It does not fit: {name} {count:,} of {budget:,} ({source}).")
+    for check in facts.checks if not isinstance(facts.checks, NotRun) else ():
+        if check.result != "equal":
+            return State(REFUSED, _difference(check))
+    if isinstance(facts.route, NotRun):
+        ways = ", ".join(facts.board.flows)
+        return State(
+            NOT_RUN,
+            f"Place and route has not run for this core ({facts.route.why}); "
+            f"ways to a bitstream of {facts.board.name}: {ways}.",
+        )
+    for name, clock in sorted(facts.route.clocks.items()):
+        if not clock.met:
+            return State(
+                REFUSED,
+                f"It misses its timing: {name} reaches {clock.achieved_mhz:.2f} MHz, "
+                f"needs {clock.needed_mhz:.2f} MHz.",
+            )
+    if facts.bitfile is None:
+        return State(NOT_RUN, f"It is routed, but there is no bitfile/{facts.manifest.model}.bit.")
+    return State(MADE, f"{facts.bitfile} was made by the {facts.route.backend} backend.")
+
+
+def _difference(check: Check) -> str:
+    return f"{check.name}: {check.result}, with {check.vectors:,} vectors by {check.tool}."
