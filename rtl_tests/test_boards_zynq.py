@@ -3,24 +3,37 @@
 from collections.abc import Iterator
 
 import pytest
-from networks import tracked_network
+from cores import random_images
+from networks import random_network, tracked_network
 from zynq_bench import ZynqBench, zynq_bench
 
 from sbnn.train.config import load_config
 from sbnn.train.data import sample_images
 
 
+def digits_bench(kind: str):
+    images = sample_images(load_config("digits"))[0]
+    return zynq_bench(tracked_network("digits"), images, kind)
+
+
 @pytest.fixture(scope="module")
 def axi3() -> Iterator[ZynqBench]:
-    images = sample_images(load_config("digits"))[0]
-    with zynq_bench(tracked_network("digits"), images, "axi3") as bench:
+    with digits_bench("axi3") as bench:
         yield bench
 
 
 @pytest.fixture(scope="module")
 def lite() -> Iterator[ZynqBench]:
-    images = sample_images(load_config("digits"))[0]
-    with zynq_bench(tracked_network("digits"), images, "lite") as bench:
+    with digits_bench("lite") as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def two_beats() -> Iterator[ZynqBench]:
+    """Images of 82 bits: only where an image has more than one beat can one be short."""
+    network = random_network(46)
+    assert network.encoding.bits == 82
+    with zynq_bench(network, random_images(network, 60, seed=1), "axi3") as bench:
         yield bench
 
 
@@ -33,3 +46,15 @@ def test_fifo_windows(axi3: ZynqBench, lite: ZynqBench, stalls: float) -> None:
 @pytest.mark.parametrize("stalls", [0, 0.4])
 def test_external_stream(lite: ZynqBench, stalls: float) -> None:
     lite.run("tb_zynq", "stream", stalls=stalls)
+
+
+@pytest.mark.parametrize("memory", [0, 0.5])
+@pytest.mark.parametrize("test", ["batches", "failures", "resets", "refusals"])
+def test_dma(axi3: ZynqBench, two_beats: ZynqBench, test: str, memory: float) -> None:
+    for bench in (axi3, two_beats):
+        bench.run("tb_zynq_dma", test, memory=memory, seed=2)
+
+
+def test_dma_throughput(axi3: ZynqBench, two_beats: ZynqBench) -> None:
+    axi3.run("tb_zynq_dma", "throughput", margin=1.05, latency=60)
+    two_beats.run("tb_zynq_dma", "throughput", margin=1.05, latency=60)
