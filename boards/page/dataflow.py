@@ -95,7 +95,7 @@ def _layers(facts: Facts) -> list[Stage]:
             counts = (("LUT", f"{lut:,}"), ("FF", f"{cells.ff:,}"))
         else:
             lut, total = facts.estimate[layer.name], sum(facts.estimate.values())
-            counts = (("LUT est.", f"{lut:,}"), ("FF", "not run"))
+            counts = (("LUT ~", f"{lut:,}"), ("FF", "not run"))
         bits = layer.mh * (facts.manifest.score_bits if layer is last else 1)
         rows = (
             ("ones", f"{layer.ones:,}"),

@@ -149,7 +149,7 @@ def _dataflow(facts: Facts) -> list[Node]:
         f"of the two streams sets the interval of {facts.manifest.ii_cycles} cycles."
     )
     if not isinstance(facts.synthesis, Synthesis):
-        caption += " Synthesis was not run: LUTs are estimates."
+        caption += " Synthesis was not run: LUTs (~) are estimates."
     wide_box = element("div", wide, class_="wide only-wide", tabindex="0", role="group")
     wide_box.set("aria-label", "Dataflow")
     narrow_box = element("div", narrow, class_="only-narrow")

@@ -1,0 +1,422 @@
+"""The build page against the reports it shows: figures, pictures, states, and what is not there."""
+
+import hashlib
+import json
+import re
+from importlib.resources import files as package_files
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from networks import random_network
+from pages import (
+    Page,
+    add_checks,
+    add_model,
+    add_route,
+    add_synthesis,
+    build_folder,
+    pictures,
+    random_folder,
+    small_network,
+    whole_folder,
+    wide_network,
+)
+
+from sbnn.boards.board import BoardError, load_board
+from sbnn.boards.page import write_page
+from sbnn.boards.page.sparsity import sparsity_map
+from sbnn.boards.protocol import images_per_second
+from sbnn.hls.design import Choices, make_design
+from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.manifest import load_manifest
+from sbnn.hls.network import Network, SparseLayer, load
+from sbnn.hls.rows import resolve
+from sbnn.train.errors import UserError
+
+REPORTS = ("report/synth.json", "report/route.json", "report/verification.json")
+ULX3S = load_board("ulx3s")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return whole_folder(tmp_path / "small" / "ulx3s")
+
+
+def read(folder: Path, refusal: str | None = None) -> Page:
+    return Page(write_page(folder, refusal))
+
+
+def state(page: Page) -> tuple[str, str]:
+    """Return the word of the headline and the sentence behind it."""
+    found = re.search(
+        r'<p class="state"><span class="badge [\w-]+">(.*?)</span><span>(.*?)</span>', page.source
+    )
+    assert found
+    return found[1], found[2]
+
+
+def test_budget_is_what_the_reports_say(folder: Path) -> None:
+    synthesis = json.loads((folder / "report/synth.json").read_text())
+    route = json.loads((folder / "report/route.json").read_text())
+    estimate = sum(estimate_layers(load_manifest(folder / "manifest.json"), "ecp5").values())
+    rows = read(folder).tables[f"Use of {ULX3S.part} ({ULX3S.title})"]
+
+    def line(source: str, count: int, budget: int) -> list[str]:
+        return [source, f"{count:,}", f"{100 * count / budget:.1f} %", ""]
+
+    wanted = [["step", "count", "share", "of the budget"]]
+    for kind, name in (("lut", "LUT"), ("ff", "Flip-flops"), ("bram", "Block RAM")):
+        budget = getattr(ULX3S.budget, kind)
+        wanted.append([f"{name}, budget {budget:,}"])
+        if kind == "lut":
+            wanted.append(line("estimate, core", estimate, budget))
+        wanted.append(line("synthesis, core", synthesis["total"][kind], budget))
+        wanted.append(line("synthesis, core and shell", route["synthesis"][kind], budget))
+        wanted.append(line("routed", route["routed"][kind]["used"], budget))
+    assert rows == wanted
+
+
+def test_stages_are_what_the_reports_say(folder: Path) -> None:
+    report = json.loads((folder / "report/synth.json").read_text())
+    (rows,) = (t for name, t in read(folder).tables.items() if name.startswith("The core by stage"))
+    parts = {**report["layers"], "streams": report["streams"], "core": report["total"]}
+    assert [row[0] for row in rows[1:]] == list(parts)
+    for row in rows[1:]:
+        part = parts[row[0]]
+        assert row[2:4] == [f"{part['lut_estimate']:,}", f"{part['lut']:,}"]
+        assert row[5:7] == [f"{part['ff']:,}", f"{part['bram']:,}"]
+
+
+def test_timing_is_what_the_reports_say(folder: Path) -> None:
+    manifest = load_manifest(folder / "manifest.json")
+    route = json.loads((folder / "report/route.json").read_text())
+    tables = read(folder).tables
+    clock = route["clocks"]["clk"]
+    assert tables["Clocks after routing with yosys, seed 5"][1:] == [
+        ["clk", f"{clock['achieved_mhz']:.2f}", "25.00", "+36.27", "met"]
+    ]
+    latency = tables["From the first input beat to the first result beat"]
+    assert [row[1:] for row in latency[1:]] == [
+        [f"{manifest.latency_cycles / mhz:.3f} µs", f"{manifest.ii_cycles / mhz:.3f} µs"]
+        for mhz in (25.0, clock["achieved_mhz"])
+    ]
+    line = int(images_per_second(ULX3S.uart.baud, manifest))
+    assert [row[1] for row in tables["Throughput"][1:]] == [
+        f"{route['images_per_second'][key]:,}" for key in ("core", "core_at_fmax", "line")
+    ]
+    assert route["images_per_second"]["line"] == line
+    times = tables["How long the tools took, last real run of each"]
+    assert times[1:] == [["synthesis", "12.5"], ["route", "34.5"], ["together", "47.0"]]
+
+
+def test_evidence_is_what_the_reports_say(folder: Path) -> None:
+    rows = read(folder).tables["From torch to the bitstream, each step against the one before it"]
+    assert [row[1:] for row in rows[1:]] == [
+        ["equal", "1,003"],
+        ["equal", "207"],
+        ["proved", "3,210"],
+        ["equal", "217"],
+        ["met", ""],
+    ]
+    assert rows[4][0].startswith("core = reference") and "verilator 5.48" in rows[4][0]
+
+
+def test_files_and_digests_are_real(folder: Path) -> None:
+    page = read(folder)
+    rows = page.tables["Paths are from the build folder"]
+    listed = {row[0]: row[1:] for row in rows[1:]}
+    for name, (size, digest) in listed.items():
+        content = (folder / name).read_bytes()
+        assert (size, digest) == (f"{len(content):,}", hashlib.sha256(content).hexdigest())
+    manifest = load_manifest(folder / "manifest.json")
+    wanted = {"manifest.json", "bitfile/small.bit", "../network.npz", "../model.onnx"}
+    assert wanted | set(manifest.sources) | set(REPORTS) <= set(listed)
+    assert [manifest.build_id, manifest.network_digest, manifest.rtl_digest] == [
+        row[1] for row in page.tables["What this build is"][1:4]
+    ]
+
+
+def test_accuracy_is_training_s_own(folder: Path) -> None:
+    source = package_files("sbnn.train") / "models" / "digits" / "metrics.json"
+    metrics = json.loads(source.read_text())
+    page = read(folder)
+    assert "train/models/digits/metrics.json is of another trained file" in page.text.replace(
+        "/ ", "/"
+    )
+    add_model(folder, metrics["trained_digest"])
+    assert f"{100 * metrics['accuracy']['test']:.2f} %" in read(folder).words
+    add_model(folder, metrics["trained_digest"], model="../digits")
+    assert "unknown" in read(folder).words
+
+
+def test_dataflow_is_the_generated_core(folder: Path) -> None:
+    network = load(folder.parent / "network.npz")
+    design = make_design(network, Choices(levels_per_stage=ULX3S.levels_per_stage))
+    page = read(folder)
+    drawings = re.findall(r'<svg [^>]*class="plot flow".*?</svg>', page.source)
+    assert len(drawings) == 2
+    for drawing in drawings:
+        texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
+        widths = re.findall(r'<text[^>]*class="bits[^"]*">(\d+)(?: bits)?</text>', drawing)
+        scores = network.classes * design.score_bits
+        wires = [64, network.encoding.bits, *(layer.mh for layer in network.layers[:-1])]
+        kept = design.index_bits + scores
+        assert [int(width) for width in widths] == [*wires, scores, kept, kept, 64]
+        depth = texts[texts.index("depth") + 1]
+        assert depth == str(design.depth)
+        latencies = [int(texts[i + 1]) for i, text in enumerate(texts) if text == "latency"]
+        assert sum(latencies) == design.latency_cycles
+        for layer, rtl in zip(network.layers, design.layers, strict=True):
+            here = texts.index(layer.name)
+            assert texts[texts.index("ones", here) + 1] == f"{layer.ones:,}"
+            assert texts[texts.index("latency", here) + 1] == str(rtl.latency_cycles)
+
+
+def test_the_maps_are_the_matrices(tmp_path: Path) -> None:
+    network = small_network()
+    page = read(build_folder(tmp_path / "small" / "ulx3s", network))
+    receptive, first, second = pictures(page)
+    for layer, map_ in zip(network.layers, (first, second), strict=True):
+        assert np.array_equal(map_[:, :, 3] > 0, layer.w01)
+        if layer.invert is not None:
+            ones = layer.w01 & layer.invert[:, None]
+            colours = {tuple(colour) for colour in map_[ones].tolist()}
+            others = {tuple(colour) for colour in map_[layer.w01 & ~layer.invert[:, None]].tolist()}
+            assert len(colours) == len(others) == 1 and colours != others
+    counts = network.layers[0].w01.sum(0).reshape(network.layers[0].rails, 8, 6).sum(0)
+    alpha = receptive[:, :, 3].astype(int)
+    assert np.array_equal(alpha > 0, counts > 0)
+    order = np.argsort(counts, axis=None)
+    assert (np.diff(alpha.reshape(-1)[order]) >= 0).all()
+
+
+def test_histograms_and_thresholds_count_every_neuron(tmp_path: Path) -> None:
+    network = small_network()
+    page = read(build_folder(tmp_path / "small" / "ulx3s", network))
+
+    def count(pattern: str) -> int:
+        found = (re.fullmatch(pattern, title) for title in page.titles)
+        return sum(int(match[1]) for match in found if match)
+
+    hidden, last = network.layers
+    assert hidden.invert is not None and hidden.invert.any()
+    assert count(r"(\d+) (?:inverted )?neurons?, each with .* ones") == hidden.mh + last.mh
+    assert count(r"(\d+) inverted neurons?, each with .* ones") == int(hidden.invert.sum())
+    assert count(r"(\d+) (?:inverted )?neurons? with \d+ ones?, threshold .*") == hidden.mh
+
+
+def test_layer_figures(tmp_path: Path) -> None:
+    network = small_network()
+    page = read(build_folder(tmp_path / "small" / "ulx3s", network))
+    found = re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page.source)
+    for layer, rows in zip(network.layers, resolve(network), strict=True):
+        ones = layer.w01.sum(1)
+        assert (
+            "ones per neuron",
+            f"{ones.min()} to {ones.max()}, median {np.median(ones):g}",
+        ) in found
+        if layer.invert is not None:
+            assert ("inverted neurons", str(layer.invert.sum())) in found
+            assert ("constant neurons", str(len(rows.constants))) in found
+
+
+def test_equal_inputs_give_equal_bytes(tmp_path: Path) -> None:
+    first = whole_folder(tmp_path / "one" / "ulx3s")
+    second = whole_folder(tmp_path / "quite" / "another place" / "ulx3s")
+    text = write_page(first).read_bytes()
+    assert text == write_page(first).read_bytes() == write_page(second).read_bytes()
+    assert str(tmp_path).encode() not in text
+
+
+def test_the_page_needs_nothing_else(folder: Path) -> None:
+    page = read(folder)
+    assert "script" not in {tag for tag, _ in page.elements}
+    for _, attributes in page.elements:
+        for name, value in attributes.items():
+            assert not name.startswith("on")
+            if name in ("href", "src"):
+                assert value and (value.startswith(("#", "data:")))
+    assert "url(" not in page.source and "@import" not in page.source
+    assert (
+        re.findall(r"https?://[^\"]*", page.source.replace("http://www.w3.org/2000/svg", "")) == []
+    )
+
+
+def test_a_page_of_the_tracked_models_size_is_small(tmp_path: Path) -> None:
+    path = write_page(build_folder(tmp_path / "wide" / "ulx3s", wide_network()))
+    assert 100_000 < path.stat().st_size < 500_000
+
+
+def test_a_layer_beyond_a_screen_is_averaged(tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    w01 = rng.random((2100, 3301)) < 0.01
+    w01[:1050] = False
+    zeros = np.zeros(2100, np.int64)
+    layer = SparseLayer("big", w01, zeros, 0, offset=zeros)
+    text = ElementTree.tostring(sparsity_map(layer), "unicode")
+    assert len(text) < 1_500_000
+    (size,) = re.findall(r'<svg [^>]*width="(\d+)"', text)
+    assert int(size) < 1800
+
+
+HOSTILE = "</title></style><script>alert(1)</script>&amp;\"'<b>"
+
+
+def test_everything_is_escaped(tmp_path: Path) -> None:
+    folder = whole_folder(tmp_path / "a<b>&'\"c" / "ulx3s")
+    add_checks(folder, name=HOSTILE, what=HOSTILE + "what\x00\x1b\ud800\uffff", tool=HOSTILE)
+    for name in ("report/synth.json", "report/route.json"):
+        table = json.loads((folder / name).read_text())
+        if "clocks" in table:
+            table |= {"backend": HOSTILE, "tools": {HOSTILE: HOSTILE}, "seconds": {HOSTILE: 1.0}}
+            table["clocks"] = {HOSTILE: table["clocks"]["clk"]}
+        else:
+            table["tool"] = HOSTILE
+        (folder / name).write_text(json.dumps(table))
+    page = read(folder, refusal=HOSTILE)
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert "b" not in {tag for tag, _ in page.elements}
+    assert page.text.count(HOSTILE) >= 8
+    assert not re.search("[\x00-\x08\x0e-\x1f\ud800-\udfff\uffff]", page.source)
+
+
+@pytest.mark.parametrize("name", [*REPORTS, "../export.json", "../lower.json"])
+def test_a_missing_report_is_not_run(folder: Path, name: str) -> None:
+    whole = read(folder)
+    (folder / name).unlink()
+    page = read(folder)
+    assert "not run" not in whole.text
+    assert "not run" in page.text
+    assert f"no {name.removeprefix('../')}" in page.text.replace("/ ", "/")
+
+
+def test_a_core_alone(tmp_path: Path) -> None:
+    page = read(build_folder(tmp_path / "small" / "pynq-z2", small_network(), "pynq-z2"))
+    assert state(page) == (
+        "not run",
+        (
+            "Place and route has not run for this core (no report/route.json); "
+            f"ways to a bitstream of pynq-z2: {', '.join(load_board('pynq-z2').flows)}."
+        ),
+    )
+    assert "There is no bitfile/small.bit yet." in page.text
+    assert "not measured" in page.words
+    rows = page.tables["From torch to the bitstream, each step against the one before it"]
+    assert [row[1] for row in rows[1:]] == ["not run"] * 5
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("report/synth.json", "rtl_digest"),
+        ("report/route.json", "build_id"),
+        ("report/verification.json", "rtl_digest"),
+        ("report/verification.json", "network_digest"),
+        ("../export.json", "qonnx_digest"),
+        ("../lower.json", "network_digest"),
+    ],
+)
+def test_a_report_of_another_build_is_not_run(folder: Path, name: str, key: str) -> None:
+    table = json.loads((folder / name).read_text())
+    (folder / name).write_text(json.dumps(table | {key: "0123456789abcdef"}))
+    page = read(folder)
+    assert "not run" in page.text
+    assert re.search(rf"{Path(name).name} is of \w", page.text)
+
+
+@pytest.mark.parametrize("name", [*REPORTS, "manifest.json", "../export.json", "../lower.json"])
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "7", "{}", '{"format": 1}', "\udcff"])
+def test_a_broken_file_is_one_sentence(folder: Path, name: str, text: str) -> None:
+    before = write_page(folder).read_bytes()
+    path = folder / name
+    path.write_text(text, errors="surrogateescape")
+    with pytest.raises(UserError) as error:
+        write_page(folder)
+    message = str(error.value)
+    assert message.startswith(str(folder / name).replace(f"/{folder.name}/..", "")), message
+    assert "\n" not in message and len(message) < 400
+    assert (folder / "report" / "index.html").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "value"),
+    [
+        ("report/synth.json", ("total", "lut"), -1),
+        ("report/synth.json", ("total", "lut"), "many"),
+        ("report/synth.json", ("layers", "fc1"), None),
+        ("report/route.json", ("clocks", "clk", "achieved_mhz"), float("nan")),
+        ("report/route.json", ("clocks", "clk", "achieved_mhz"), float("inf")),
+        ("report/route.json", ("routed", "lut"), 7),
+        ("report/route.json", ("seconds",), []),
+        ("report/verification.json", ("checks",), {"name": 1}),
+        ("report/verification.json", ("format",), "sbnn-verification-9"),
+        ("../lower.json", ("proved",), 5),
+    ],
+)
+def test_a_wrong_value_is_one_sentence(
+    folder: Path, name: str, keys: tuple[str, ...], value: object
+) -> None:
+    table = json.loads((folder / name).read_text())
+    inner = table
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    (folder / name).write_text(json.dumps(table))
+    with pytest.raises(BoardError, match=re.escape(Path(name).name) + ": "):
+        write_page(folder)
+    assert not (folder / "report" / "index.html").exists()
+
+
+def test_files_that_contradict_each_other(folder: Path) -> None:
+    other = random_network(5, largest=20)
+    other.save(folder.parent / "network.npz")
+    with pytest.raises(
+        BoardError, match=r"was generated from network .* make hls generates it again"
+    ):
+        write_page(folder)
+    (folder.parent / "network.npz").unlink()
+    with pytest.raises(BoardError, match=r"network.npz: no such file; make hls writes it"):
+        write_page(folder)
+
+
+def test_latency_below_its_parts(folder: Path) -> None:
+    path = folder / "manifest.json"
+    table = json.loads(path.read_text())
+    path.write_text(json.dumps(table | {"latency_cycles": 2}))
+    with pytest.raises(BoardError, match="latency_cycles is 2, less than its stages take together"):
+        write_page(folder)
+
+
+def test_states(folder: Path) -> None:
+    assert state(read(folder)) == (
+        "bitstream made",
+        "bitfile/small.bit was made by the yosys backend.",
+    )
+    assert state(read(folder, refusal="It is Sunday.")) == ("refused", "It is Sunday.")
+    (folder / "bitfile/small.bit").unlink()
+    assert state(read(folder))[0] == "not run"
+    add_route(folder, mhz=24.5, bitfile=False)
+    assert state(read(folder)) == (
+        "refused",
+        "It misses its timing: clk reaches 24.50 MHz, needs 25.00 MHz.",
+    )
+    add_checks(folder, result="3 of 217 differ")
+    word, why = state(read(folder))
+    assert word == "refused" and "3 of 217 differ" in why
+    add_synthesis(folder, lut=90_000)
+    word, why = state(read(folder))
+    assert word == "refused"
+    assert re.fullmatch(r"It does not fit: LUT [\d,]+ of 83,640 \(synthesis, core\)\.", why)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_network_has_a_page(tmp_path: Path, seed: int) -> None:
+    folder = random_folder(tmp_path / "random" / "ulx3s", seed)
+    network: Network = load(folder.parent / "network.npz")
+    page = read(folder)
+    assert "nan" not in page.source.lower().split("<main>")[1].replace("nanosecond", "")
+    assert len(pictures(page)) == len(network.layers) + 1
+    for layer in network.layers:
+        assert f"{layer.ones:,} of {layer.w01.size:,}" in page.text
