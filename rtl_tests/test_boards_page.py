@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from importlib.resources import files as package_files
 from pathlib import Path
 from xml.etree import ElementTree
@@ -26,7 +27,9 @@ from pages import (
 
 from sbnn.boards.board import BoardError, load_board
 from sbnn.boards.page import write_page
+from sbnn.boards.page.facts import read_facts
 from sbnn.boards.page.sparsity import sparsity_map
+from sbnn.boards.page.state import judge
 from sbnn.boards.protocol import images_per_second
 from sbnn.hls.design import Choices, make_design
 from sbnn.hls.estimate import estimate_layers
@@ -301,7 +304,7 @@ def test_a_core_alone(tmp_path: Path) -> None:
             f"ways to a bitstream of pynq-z2: {', '.join(load_board('pynq-z2').flows)}."
         ),
     )
-    assert "There is no bitfile/small.bit yet." in page.text
+    assert "There is no bitstream yet." in page.text
     assert "not measured" in page.words
     rows = page.tables["From torch to the bitstream, each step against the one before it"]
     assert [row[1] for row in rows[1:]] == ["not run"] * 5
@@ -394,7 +397,7 @@ def test_states(folder: Path) -> None:
         "bitstream made",
         "bitfile/small.bit was made by the yosys backend.",
     )
-    assert state(read(folder, refusal="It is Sunday.")) == ("refused", "It is Sunday.")
+    assert state(read(folder, refusal="It is Sunday.")) == ("no bitstream", "It is Sunday.")
     (folder / "bitfile/small.bit").unlink()
     assert state(read(folder))[0] == "not run"
     add_route(folder, mhz=24.5, bitfile=False)
@@ -409,6 +412,16 @@ def test_states(folder: Path) -> None:
     word, why = state(read(folder))
     assert word == "refused"
     assert re.fullmatch(r"It does not fit: LUT [\d,]+ of 83,640 \(synthesis, core\)\.", why)
+    assert state(read(folder, refusal="It is too large.")) == ("refused", "It is too large.")
+
+
+def test_an_estimate_refuses_only_beyond_its_error(tmp_path: Path) -> None:
+    folder = build_folder(tmp_path / "small" / "ulx3s", small_network())
+    facts = read_facts(folder)
+    lut = facts.board.budget.lut
+    for share, name in ((1.09, "not run"), (1.11, "refused")):
+        estimate = {"fc1": 0, "fc2": 0, "streams": round(share * lut)}
+        assert judge(replace(facts, estimate=estimate)).name == name
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -18,8 +18,8 @@ def write_page(folder: Path, refusal: str | None = None) -> Path:
 
     Args:
         folder: build/<model>/<board>, with manifest.json and the model's network.npz above it.
-        refusal: the sentence that the bitstream flow has just refused this build with; None where it
-            was not, and then the reports alone decide.
+        refusal: the sentence that the bitstream flow has just stopped with; None where it did not, and
+            then the reports alone decide.
 
     Raises:
         UserError: no manifest or network, or a report that is broken; no page is written then.

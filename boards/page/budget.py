@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from sbnn.boards.backends.fit import ESTIMATE_ERROR
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.markup import Node, element, number, table
-from sbnn.boards.page.reports import Cells, Route, Synthesis
+from sbnn.boards.page.reports import Cells, NotRun, Route, Synthesis
 
 KINDS = {"lut": "LUT", "ff": "Flip-flops", "bram": "Block RAM", "dsp": "Multipliers"}
 BAR = 100
@@ -87,11 +88,18 @@ def _stage(
 
 
 def over_budget(facts: Facts) -> tuple[str, int, int, str] | None:
-    """Return (source, count, budget, name) of the first count beyond the board, else None."""
+    """Return (source, count, budget, name) of the first count beyond the board, else None.
+
+    An estimate counts only where there is nothing better, and beyond its own error.
+    """
+    if isinstance(facts.synthesis, NotRun):
+        estimate, budget = sum(facts.estimate.values()), facts.board.budget.lut
+        over = estimate > (1 + ESTIMATE_ERROR) * budget
+        return ("estimate, core", estimate, budget, KINDS["lut"]) if over else None
     for kind, name in KINDS.items():
         budget = getattr(facts.board.budget, kind)
         for source, count in counts(facts, kind):
-            if count is not None and count > budget:
+            if count is not None and count > budget and source != "estimate, core":
                 return source, count, budget, name
     return None
 

@@ -68,7 +68,7 @@ def stages(facts: Facts) -> tuple[Stage, ...]:
         ),
         plain(
             "queue",
-            "FIFO of results",
+            "result FIFO",
             kept,
             ("depth", depth),
             ("latency", f"{cycles['queue']}"),

@@ -29,6 +29,8 @@ from sbnn.train.files import digest
 
 # Beside these the folder holds logs, stages and copies: large, and of no use to a reader of the page.
 LISTED = ("manifest.json", "bitfile/*", "report/*.json", "rtl/*", "shell/*")
+# Of a bitstream: as the loaders of the families want it.
+SUFFIXES = (".bit", ".bin", ".fs")
 ABOVE = ("network.npz", "model.onnx", "export.json", "lower.json")
 
 
@@ -158,8 +160,8 @@ def _shell_beats(board: Board) -> int | None:
 
 
 def _bitfile(folder: Path, manifest: Manifest) -> str | None:
-    name = f"bitfile/{manifest.model}.bit"
-    return name if (folder / name).is_file() else None
+    names = (f"bitfile/{manifest.model}{suffix}" for suffix in SUFFIXES)
+    return next((name for name in names if (folder / name).is_file()), None)
 
 
 def _files(folder: Path) -> tuple[File, ...]:

@@ -6,12 +6,12 @@ from sbnn.boards.page.budget import over_budget
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.reports import Check, NotRun
 
-MADE, REFUSED, NOT_RUN = "bitstream made", "refused", "not run"
+MADE, REFUSED, NOT_RUN, NONE = "bitstream made", "refused", "not run", "no bitstream"
 
 
 @dataclass(frozen=True)
 class State:
-    """`name` is one of `MADE`, `REFUSED`, `NOT_RUN`; `why` is a sentence."""
+    """`name` is one of `MADE`, `REFUSED`, `NOT_RUN`, `NONE`; `why` is a sentence."""
 
     name: str
     why: str
@@ -22,10 +22,16 @@ def judge(facts: Facts, refusal: str | None = None) -> State:
 
     Args:
         facts: the build.
-        refusal: what the flow has just refused it with, which no report may hold.
+        refusal: the sentence that the flow has just stopped with, which no report may hold.
     """
-    if refusal is not None:
-        return State(REFUSED, refusal)
+    state = _judge(facts)
+    if refusal is None:
+        return state
+    # A flow also stops for want of a tool; only the figures can tell that the design is at fault.
+    return State(REFUSED if state.name == REFUSED else NONE, refusal)
+
+
+def _judge(facts: Facts) -> State:
     over = over_budget(facts)
     if over is not None:
         source, count, budget, name = over
@@ -48,7 +54,9 @@ def judge(facts: Facts, refusal: str | None = None) -> State:
                 f"needs {clock.needed_mhz:.2f} MHz.",
             )
     if facts.bitfile is None:
-        return State(NOT_RUN, f"It is routed, but there is no bitfile/{facts.manifest.model}.bit.")
+        return State(
+            NOT_RUN, f"It is routed, but bitfile/ holds no bitstream of {facts.manifest.model}."
+        )
     return State(MADE, f"{facts.bitfile} was made by the {facts.route.backend} backend.")
 
 

@@ -3,55 +3,37 @@
 from sbnn.boards.page.facts import Facts, File
 from sbnn.boards.page.markup import Node, element, plural, table
 
-LINES = {
-    "uart": """\
+CODE = """\
 from sbnn.boards.driver import open_accelerator
 
-with open_accelerator(".", port="/dev/ttyUSB0") as accelerator:   # this build folder
-    classes = accelerator.infer(images)    # {images} uint8 -> (N,) int64
-    print(accelerator.timing)
-""",
-    "zynq": """\
-from sbnn.boards.driver import open_accelerator
-
-with open_accelerator(".") as accelerator:   # the copied folder; loads the overlay
-    classes = accelerator.infer(images)    # {images} uint8 -> (N,) int64
-    print(accelerator.transport, accelerator.timing)
-""",
-}
+with open_accelerator({arguments}) as accelerator:
+    classes = accelerator.infer(images)   # (N, {shape}) uint8 -> (N,) int64
+"""
+PORT = "/dev/ttyUSB0"
 
 
 def use(facts: Facts) -> list[Node]:
     """Return the paragraphs on loading and using the bitstream."""
     board, manifest = facts.board, facts.manifest
-    name = f"bitfile/{manifest.model}.bit"
     shape = ", ".join(str(n) for n in manifest.shape)
-    code = LINES[board.shell].format(images=f"(N, {shape})")
-    if facts.bitfile is None:
-        first = [
-            element(
-                "p",
-                element("strong", f"There is no {name} yet."),
-                " With the tools of one of this board's ways to a bitstream (",
-                ", ".join(board.flows),
-                ") installed, ",
-                element("code", "make bitstream"),
-                " makes it, and what follows then holds.",
-                class_="not-run",
-            )
-        ]
-    else:
-        first = []
     if board.shell == "zynq":
-        load = "Copy the folder deploy/ to the board; the driver there loads the overlay, as in:"
+        where = "Copy deploy/ from this folder to the board, and check it there, as root:"
+        commands = (
+            f"scp -r deploy xilinx@pynq:{manifest.model}\npython3 {manifest.model}/validate.py"
+        )
+        arguments = f'"{manifest.model}"'
     else:
-        load = "Load it from this build folder:"
+        name = facts.bitfile or f"bitfile/{manifest.model}.bit"
+        where = "Load it from this folder, and check it through the serial port:"
+        load = board.program.replace("{bit}", name)
+        commands = f"{load}\npython3 deploy/validate.py --port {PORT}"
+        arguments = f'"deploy", port="{PORT}"'
     return [
-        *first,
-        element("p", load),
-        _code(board.program.replace("{bit}", name)),
-        element("p", "Then, in Python:"),
-        _code(code),
+        *_missing(facts),
+        element("p", where),
+        _code(commands),
+        element("p", "Then, in Python; deploy/notebooks/ shows more:"),
+        _code(CODE.format(arguments=arguments, shape=shape)),
         element(
             "p",
             f"An image is {manifest.bits:,} bits (pixel >= {manifest.threshold}), sent as "
@@ -61,6 +43,20 @@ def use(facts: Facts) -> list[Node]:
             f"{manifest.out_beat_bits} bits. The driver packs and unpacks both, and compares the "
             f"build id {manifest.build_id} with the hardware's before it sends anything.",
         ),
+    ]
+
+
+def _missing(facts: Facts) -> list[Node]:
+    if facts.bitfile is not None:
+        return []
+    return [
+        element(
+            "p",
+            element("strong", "There is no bitstream yet."),
+            f" make bitstream makes it, and deploy/, with the tools of one of {facts.board.name}'s "
+            f"ways ({', '.join(facts.board.flows)}); what follows then holds.",
+            class_="not-run",
+        )
     ]
 
 
