@@ -10,6 +10,7 @@ from cores import random_images
 from networks import random_network, tracked_network
 from shells import BOARD, ShellBench, core_on_board, shell_bench
 
+from sbnn.boards.board import Board, board_names, load_board
 from sbnn.boards.reports import read_synthesis
 from sbnn.boards.shell import MODULES, shell_files, top_name, top_text
 from sbnn.hls.rows import resolve
@@ -75,14 +76,14 @@ def test_long_fuzz(digits: ShellBench, seed: int) -> None:
     digits.run("fuzz", seed=seed, rounds=200)
 
 
-def real_images(model: str) -> None:
+def real_images(model: str, board: Board = BOARD, share: float = 0.9, **settings: object) -> None:
+    """Classify real images over the pins of a board at its own divider."""
     network = tracked_network(model)
     images = sample_images(load_config(model))[0][:20]
-    hertz = round(BOARD.clock.mhz * 1e6)
-    assert BOARD.uart is not None
-    bit = Fraction(hertz, BOARD.uart.baud)
-    with shell_bench(network, images, bit, gap=20000) as bench:
-        bench.run("infers", share=0.9)
+    assert board.uart is not None
+    bit = Fraction(round(board.clock.mhz * 1e6), board.uart.baud)
+    with shell_bench(network, images, bit, gap=20000, board=board) as bench:
+        bench.run("infers", share=share, **settings)
 
 
 def test_real_divider_and_20_mnist_images() -> None:
@@ -94,24 +95,43 @@ def test_real_divider_and_20_mnist_images_on_the_largest_model() -> None:
     real_images("sbnn95")
 
 
+# 20 digits images are a frame of 160 bytes, of which 18 are the frame's own.
+@pytest.mark.parametrize("name", ["icebreaker", "tang-nano-20k"])
+def test_real_divider_of_other_boards(name: str) -> None:
+    real_images("digits", load_board(name), share=0.7, deviation=0.02)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("name", ["colorlight-i5", "arty-a7-35t"])
+def test_real_divider_of_slow_and_fast_boards(name: str) -> None:
+    real_images("digits", load_board(name), share=0.7, deviation=-0.02)
+
+
+@pytest.mark.regress
+def test_real_divider_of_the_tang_nano_and_its_model() -> None:
+    real_images("sbnn98", load_board("tang-nano-20k"))
+
+
 def test_a_wrong_core_is_seen(digits: ShellBench) -> None:
     """A test of the test: the core of another network behind the same manifest must fail."""
     network = tracked_network("digits-xi")
     with shell_bench(network, sample_images(load_config("digits"))[0][:40]) as other:
-        wrong = ShellBench(other.simulator, digits.folder, digits.bit, digits.gap)
+        wrong = ShellBench(other.simulator, digits.folder, digits.bit, digits.gap, digits.top)
         with pytest.raises(AssertionError, match="the board holds build"):
             wrong.run("infers")
 
 
-def test_lint(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", [n for n in board_names() if load_board(n).shell == "uart"])
+def test_lint(tmp_path: Path, name: str) -> None:
     """The whole top with a real core passes verilator -Wall without one warning."""
-    manifest, files = core_on_board(tracked_network("digits"), tmp_path)
-    files = files | shell_files() | {f"{top_name(BOARD)}.sv": top_text(BOARD, manifest)}
+    board = load_board(name)
+    manifest, files = core_on_board(tracked_network("digits"), tmp_path, board)
+    files = files | shell_files() | {f"{top_name(board)}.sv": top_text(board, manifest)}
     for name, text in files.items():
         (tmp_path / Path(name).name).write_text(text)
     sources = [Path(name).name for name in files]
     done = subprocess.run(
-        ["verilator", "--lint-only", "-Wall", "--top-module", top_name(BOARD), *sources],
+        ["verilator", "--lint-only", "-Wall", "--top-module", top_name(board), *sources],
         cwd=tmp_path,
         env=environment(),
         capture_output=True,
