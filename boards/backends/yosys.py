@@ -121,27 +121,26 @@ def _synthesis(board: Board, design: Design) -> Stage:
 
 def _route(board: Board, design: Design, seed: int) -> Stage:
     (pins,) = design.constraints
-    own, made = {
+    made, chip = {
         "ecp5": (
-            f"--{board.device} --package {board.package} --speed {board.speed} --lpf {pins} --textcfg",
-            "stages/top.config",
+            "--textcfg stages/top.config",
+            f"--{board.device} --package {board.package} --speed {board.speed} --lpf {pins}",
         ),
         "ice40": (
-            f"--{board.device} --package {board.package} --pcf {pins} --asc",
-            "stages/top.asc",
+            "--asc stages/top.asc",
+            f"--{board.device} --package {board.package} --pcf {pins}",
         ),
         "gowin": (
-            f"--device {board.part} --vopt family={board.device} --vopt cst={pins} --write",
-            "stages/top.placed.json",
+            "--write stages/top.placed.json",
+            f"--device {board.part} --vopt family={board.device} --vopt cst={pins}",
         ),
     }[board.family]
-    log = LOGS["route"]
-    # A missed clock is our error to report, with the figures that this run then writes.
-    argv = [KITS[board.family].place, *own.split(), made, "--json", NETLIST, "--report", ROUTING]
-    argv += ["--freq", f"{board.clock.mhz:g}", "--seed", str(seed)]
+    argv = [KITS[board.family].place, "--json", NETLIST, *made.split(), "--report", ROUTING]
+    argv += [*chip.split(), "--freq", f"{board.clock.mhz:g}", "--seed", str(seed)]
     argv += ["--router", board.router] if board.router != "default" else []
-    argv += ["--timing-allow-fail", "-q", "-l", log]
-    return Stage("route", argv, log, [NETLIST, pins], [made, ROUTING])
+    # A missed clock is our error to report, with the figures that this run then writes.
+    argv += ["--timing-allow-fail", "-q", "-l", LOGS["route"]]
+    return Stage("route", argv, LOGS["route"], [NETLIST, pins], [made.split()[1], ROUTING])
 
 
 def _pack(board: Board) -> Stage:
