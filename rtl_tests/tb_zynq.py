@@ -55,11 +55,11 @@ class Bench:
 
 
 def pauses(rng: random.Random, share: float) -> Iterator[bool]:
-    """Give, cycle by cycle, whether a channel pauses; `share` of the cycles, in bursts at times."""
+    """Give, cycle by cycle, whether a channel pauses: in `share` of the cycles, now more, now never."""
     while True:
-        length, busy = rng.randrange(1, 40), rng.random() < 0.3
-        for _ in range(length):
-            yield rng.random() < (share if not busy else min(1.0, 2 * share))
+        now = share * rng.choice([0, 1, 2])
+        for _ in range(rng.randrange(1, 40)):
+            yield rng.random() < now
 
 
 async def start(dut) -> Bench:

@@ -1,11 +1,12 @@
 """The Zynq shell around a real core in Verilator, over its buses."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cores import random_images
 from networks import random_network, tracked_network
-from zynq_bench import ZynqBench, zynq_bench
+from zynq_bench import ZynqBench, word_pool, zynq_bench
 
 from sbnn.train.config import load_config
 from sbnn.train.data import sample_images
@@ -58,3 +59,8 @@ def test_dma(axi3: ZynqBench, two_beats: ZynqBench, test: str, memory: float) ->
 def test_dma_throughput(axi3: ZynqBench, two_beats: ZynqBench) -> None:
     axi3.run("tb_zynq_dma", "throughput", margin=1.05, latency=60)
     two_beats.run("tb_zynq_dma", "throughput", margin=1.05, latency=60)
+
+
+def test_10000_random_transactions(axi3: ZynqBench, tmp_path: Path) -> None:
+    pool = word_pool(tracked_network("digits"), 8, tmp_path)
+    axi3.run("tb_zynq_axi", "random_transactions", transactions=10000, longest=16, pool=pool)

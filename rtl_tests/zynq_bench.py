@@ -86,6 +86,31 @@ def zynq_bench(
         yield ZynqBench(verilate(files, top), top, vectors, manifest.build_id)
 
 
+def word_pool(network: Network, words: int, folder: Path) -> Path:
+    """Write words of which any two are an image whose result has no word that is 0.
+
+    A reader can then tell a result from the 0 of an empty queue. Answers go into the same file, as
+    (words, words, result words).
+    """
+    assert network.encoding.bits == 64
+    rng = np.random.default_rng(1)
+    manifest, _ = core_in_zynq(network)
+    pool: list[int] = []
+    while len(pool) < words:
+        found = [*pool, int(rng.integers(1 << 32))]
+        pairs = np.array([(a, b) for a in found for b in found], np.uint32)
+        bits = np.unpackbits(pairs.view(np.uint8), axis=1, bitorder="little")
+        images = np.where(bits, 255, 0).astype(np.uint8).reshape(-1, *network.encoding.shape)
+        answer = reference.run(network, images)
+        beats = result_beats(answer.classes, answer.scores, manifest.field_bits, 64)
+        answers = np.array(beats, np.uint64).view(np.uint32).reshape(len(pairs), -1)
+        if answers.all():
+            pool = found
+    path = folder / "pool.npz"
+    np.savez(path, pool=np.array(pool), answers=answers.reshape(words, words, -1))
+    return path
+
+
 class ZynqBench:
     """A built simulator and what the cocotb benches need to know."""
 

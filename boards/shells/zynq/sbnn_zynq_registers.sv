@@ -129,8 +129,8 @@ module sbnn_zynq_registers #(
       DMA_DST: {known, read_data} = {own_dma, target_address_q};
       DMA_IMAGES: {known, read_data} = {own_dma, images_q};
       12'h090: {known, read_data} = {own_dma, 29'd0, dma_failed, dma_done, dma_running};
-      12'h0A0: read_data = 32'(in_space);
-      12'h0A4: read_data = 32'(out_level);
+      12'h0A0: read_data = in_reset ? 32'd0 : 32'(in_space);
+      12'h0A4: read_data = in_reset ? 32'd0 : 32'(out_level);
       default: begin
         known = out_window;
         read_data = out_window && may_pop ? pop_word : 32'd0;

@@ -219,7 +219,7 @@ module sbnn_zynq_shell #(
   );
 
   // Reset of the data path, after what is under way on the memory port has ended.
-  assign in_reset = state_q != RUN;
+  assign in_reset = state_q != RUN || !data_aresetn_q;
   assign failed = read_failed || write_failed;
   assign core_aresetn = data_aresetn_q;
   assign busy = stream_busy || dma_running_q;
