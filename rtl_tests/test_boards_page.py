@@ -26,7 +26,7 @@ from pages import (
 )
 
 from sbnn.boards.board import BoardError, load_board
-from sbnn.boards.page import write_page
+from sbnn.boards.page import write_index, write_page
 from sbnn.boards.page.facts import read_facts
 from sbnn.boards.page.sparsity import sparsity_map
 from sbnn.boards.page.state import judge
@@ -433,3 +433,32 @@ def test_any_network_has_a_page(tmp_path: Path, seed: int) -> None:
     assert len(pictures(page)) == len(network.layers) + 1
     for layer in network.layers:
         assert f"{layer.ones:,} of {layer.w01.size:,}" in page.text
+
+
+def test_the_index_lists_every_build(tmp_path: Path) -> None:
+    build = tmp_path / "build"
+    made = whole_folder(build / "a&b" / "ulx3s")
+    build_folder(build / "a&b" / "pynq-z2", small_network(), "pynq-z2")
+    broken = whole_folder(build / "gone" / "ulx3s")
+    (broken / "report/route.json").write_text("{}")
+    write_page(made)
+    path = write_index(build)
+    assert path == build / "index.html"
+    page = Page(path)
+    (rows,) = page.tables.values()
+    route = json.loads((made / "report/route.json").read_text())
+    lut, clock = route["routed"]["lut"]["used"], route["clocks"]["clk"]["achieved_mhz"]
+    assert [row[:2] for row in rows[1:3]] == [
+        ["a&b on pynq-z2", "not run"],
+        ["a&b on ulx3s", "bitstream made"],
+    ]
+    assert rows[1][6:8] == ["estimate", "not run"]
+    assert rows[2][4] == f"{lut:,}" and rows[2][6:8] == ["routed", f"{clock:.2f}"]
+    assert rows[3][:2] == ["gone on ulx3s", "gone/ulx3s/report/route.json: build_id is missing"]
+    (link,) = page.attributes("a")
+    assert link["href"] == "a%26b/ulx3s/report/index.html"
+    assert path.read_bytes() == write_index(build).read_bytes()
+
+
+def test_an_index_of_nothing(tmp_path: Path) -> None:
+    assert "There is no build here yet" in Page(write_index(tmp_path)).text

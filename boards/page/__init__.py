@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from sbnn.boards.page.facts import read_facts
-from sbnn.boards.page.page import render
+from sbnn.boards.page.index import write_index
+from sbnn.boards.page.page import PAGE, render
 from sbnn.boards.page.state import judge
 from sbnn.train.files import write_atomic
 
-PAGE = "report/index.html"
+__all__ = ["PAGE", "write_index", "write_page"]
 
 
 def write_page(folder: Path, refusal: str | None = None) -> Path:

@@ -51,7 +51,9 @@ def budget_table(facts: Facts) -> Node:
     title = f"Use of {facts.board.part} ({facts.board.title})"
     head = element(
         "tr",
-        *(element("th", name, scope="col") for name in ("step", "count", "share", "of the budget")),
+        element("th", "step", scope="col"),
+        *(element("th", name, scope="col", class_="number") for name in ("count", "share")),
+        element("th", "of the budget", scope="col"),
     )
     return element(
         "table", element("caption", title), element("thead", head), *bodies, class_="budget"

@@ -107,7 +107,7 @@ def path_text(text: str) -> Node:
 
 
 def _is_number(cell: Node | str) -> bool:
-    return isinstance(cell, str) and bool(re.fullmatch(r"[-+]?[\d.,]+( µs)?", cell))
+    return isinstance(cell, str) and bool(re.fullmatch(r"[-+]?[\d.,]+( µs| %)?", cell))
 
 
 def document(head: Node, body: Node) -> str:

@@ -16,6 +16,8 @@ from sbnn.boards.page.use import file_table, use
 from sbnn.boards.page.verified import digests, tools, verified_table
 from sbnn.hls.network import SparseLayer
 
+# Of a build folder.
+PAGE = "report/index.html"
 # A map of fewer rows is so low that the list of figures would stand alone beside it.
 LOW = 30
 CONTENTS = {
@@ -121,7 +123,7 @@ def _key_figures(facts: Facts) -> Iterable[tuple[str, str, str]]:
         f"{lut:,}",
         f"{100 * lut / board.budget.lut:.1f} % of {board.budget.lut:,}; {source}",
     )
-    if isinstance(facts.route, Route) and facts.route.clocks:
+    if isinstance(facts.route, Route):
         slowest = min(facts.route.clocks.values(), key=lambda clock: clock.achieved_mhz)
         needed = f"reached after routing; needs {slowest.needed_mhz:g} MHz"
         yield "Clock", f"{slowest.achieved_mhz:.1f} MHz", needed

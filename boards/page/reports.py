@@ -159,6 +159,8 @@ def read_route(path: Path, manifest: Manifest) -> Route | NotRun:
     def take(table: Any) -> Route | NotRun:
         if table["build_id"] != manifest.build_id:
             return NotRun(f"report/route.json is of build {table['build_id']}")
+        if not table["clocks"]:
+            raise ValueError("no clock")
         return Route(
             backend=str(table["backend"]),
             tools={str(tool): str(version) for tool, version in table["tools"].items()},
