@@ -96,17 +96,18 @@ module sbnn_batch #(
   end
 
   always_ff @(posedge aclk) begin
-    if (beat && whole) images_in_q <= images_in_q + 32'd1;
-    if (pop && !out_zero) images_out_q <= images_out_q + 32'd1;
-    if (in_valid && !in_ready) stall_in_q <= stall_in_q + 32'd1;
-    if (out_valid && !out_ready) stall_out_q <= stall_out_q + 32'd1;
-    if (done) batch_cycles_q <= timer_q + 32'd1;
     if (clear) begin
       images_in_q <= '0;
       images_out_q <= '0;
       stall_in_q <= '0;
       stall_out_q <= '0;
       batch_cycles_q <= '0;
+    end else if (aresetn) begin
+      if (beat && whole) images_in_q <= images_in_q + 32'd1;
+      if (pop && !out_zero) images_out_q <= images_out_q + 32'd1;
+      if (in_valid && !in_ready) stall_in_q <= stall_in_q + 32'd1;
+      if (out_valid && !out_ready) stall_out_q <= stall_out_q + 32'd1;
+      if (done) batch_cycles_q <= timer_q + 32'd1;
     end
   end
 endmodule
