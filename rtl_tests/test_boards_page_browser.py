@@ -59,6 +59,23 @@ TEXTS = """
 })()
 """
 
+# Texts that run over an edge of a box of the dataflow: neither inside nor outside of it.
+CROSSINGS = """
+[...document.querySelectorAll('svg.flow')].filter(e => e.checkVisibility()).flatMap(drawing => {
+  const found = [];
+  for (const box of drawing.querySelectorAll('rect.box, rect.core, rect.shell')) {
+    const b = box.getBoundingClientRect();
+    for (const text of drawing.querySelectorAll('text')) {
+      const t = text.getBoundingClientRect();
+      const apart = t.right <= b.left || b.right <= t.left || t.bottom <= b.top || b.bottom <= t.top;
+      const inside = b.left <= t.left && t.right <= b.right && b.top <= t.top && t.bottom <= b.bottom;
+      if (!apart && !inside) found.push(text.textContent);
+    }
+  }
+  return found;
+})
+"""
+
 PICTURES = """
 [...document.querySelectorAll('svg')].filter(e => e.checkVisibility()).map(e => {
   const r = e.getBoundingClientRect(), n = e.querySelector('title');
@@ -144,6 +161,7 @@ def test_the_page_is_whole(tab: Tab, pages: dict[str, Path], page: str, view: st
             inside = [left, top] >= entry["frame"][:2] and right <= entry["frame"][2] + 0.5
             assert inside and bottom <= entry["frame"][3] + 0.5, f"outside its drawing: {where}"
     assert overlaps(texts) == []
+    assert tab.evaluate(CROSSINGS) == []
     if page != "index":
         drawn(tab, SHOTS / f"{page}-{view}.png", scale=2 if width < 600 else 1)
 

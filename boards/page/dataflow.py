@@ -124,7 +124,7 @@ def shell_ends(facts: Facts) -> tuple[str, str]:
     if facts.board.uart is not None and facts.board.shell == "uart":
         return f"UART, FIFO {RX_DEPTH:,} bytes", f"UART, FIFO {TX_DEPTH:,} bytes"
     beats = "?" if facts.shell_beats is None else f"{facts.shell_beats}"
-    return f"from DMA, FIFO {beats} beats", f"to DMA, FIFO {beats} beats"
+    return f"DMA, FIFO {beats} beats", f"DMA, FIFO {beats} beats"
 
 
 def streams_line(facts: Facts) -> str:
