@@ -69,7 +69,7 @@ def test_missing_activation_is_noticed(digits):
     config, module, images = digits
     other = load_trained("digits")[1]
     hidden_bits = other.hidden_bits
-    other.hidden_bits = lambda pixels: hidden_bits(pixels)[:1]
+    other.hidden_bits = lambda pixels: {"act1": hidden_bits(pixels)["act1"]}
     model = write_qonnx(module, config.input.shape, {})
     with pytest.raises(ExportError) as error:
         check(model, other, images, "digits")
