@@ -59,7 +59,9 @@ def add_synthesis(folder: Path, lut: int = 100) -> dict[str, Any]:
     return report
 
 
-def add_route(folder: Path, mhz: float = 61.27, bitfile: bool = True) -> dict[str, Any]:
+def add_route(
+    folder: Path, mhz: float = 61.27, bitfile: bool = True, backend: str = "", timed: bool = True
+) -> dict[str, Any]:
     """Write report/route.json by the function that makes it, from made-up figures; return it."""
     manifest = load_manifest(folder / "manifest.json")
     board = load_board(manifest.board)
@@ -70,13 +72,13 @@ def add_route(folder: Path, mhz: float = 61.27, bitfile: bool = True) -> dict[st
         folder,
         board,
         manifest,
-        backend=board.flows[0],
+        backend=backend or board.flows[0],
         tools={"placer": "1.2", "router": "3.4"},
         seed=5,
         synthesis={"lut": 1511, "ff": 622, "bram": 2},
         routed={"lut": 1523, "ff": 633, "bram": 3, "dsp": 0},
         clocks={"clk": Timing(mhz, board.clock.mhz)},
-        seconds={"synthesis": 12.5, "route": 34.5},
+        seconds={"synthesis": 12.5, "route": 34.5} if timed else {},
     )
 
 

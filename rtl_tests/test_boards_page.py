@@ -25,7 +25,7 @@ from pages import (
     wide_network,
 )
 
-from sbnn.boards.board import BoardError, load_board
+from sbnn.boards.board import BoardError, board_names, load_board
 from sbnn.boards.page import write_index, write_page
 from sbnn.boards.page.facts import read_facts
 from sbnn.boards.page.sparsity import sparsity_map
@@ -462,3 +462,42 @@ def test_the_index_lists_every_build(tmp_path: Path) -> None:
 
 def test_an_index_of_nothing(tmp_path: Path) -> None:
     assert "There is no build here yet" in Page(write_index(tmp_path)).text
+
+
+def test_a_zynq_bitstream_of_either_flow(tmp_path: Path) -> None:
+    folder = build_folder(tmp_path / "small" / "pynq-z2", small_network(), "pynq-z2")
+    add_synthesis(folder)
+    add_route(folder, mhz=123.0, backend="vivado", timed=False)
+    page = read(folder)
+    board = load_board("pynq-z2")
+    steps = [row[0] for row in page.tables[f"Use of {board.part} ({board.title})"]]
+    assert "synthesis, core and shell" not in steps and steps.count("routed") == 3
+    assert "Tool times were not recorded" in page.text
+    assert state(page)[0] == "bitstream made"
+    assert "scp -r deploy" in page.text and "ttyUSB" not in page.text
+    add_route(folder, mhz=123.0, backend="openxc7")
+    page = read(folder)
+    steps = [row[0] for row in page.tables[f"Use of {board.part} ({board.title})"]]
+    assert steps.count("synthesis, core and shell") == 3
+    assert "optimistic, so 1.15 times the board's clock is asked for" in page.text
+
+
+@pytest.mark.parametrize(("board", "suffix"), [("icebreaker", ".bin"), ("tang-nano-20k", ".fs")])
+def test_bitstreams_of_other_families(tmp_path: Path, board: str, suffix: str) -> None:
+    folder = build_folder(tmp_path / "small" / board, small_network(), board)
+    add_route(folder, bitfile=False)
+    (folder / "bitfile").mkdir()
+    (folder / "bitfile" / f"small{suffix}").write_bytes(b"bits")
+    page = read(folder)
+    assert state(page) == (
+        "bitstream made",
+        f"bitfile/small{suffix} was made by the yosys backend.",
+    )
+    assert load_board(board).program.replace("{bit}", f"bitfile/small{suffix}") in page.text
+
+
+@pytest.mark.parametrize("board", board_names())
+def test_every_board_has_a_page(tmp_path: Path, board: str) -> None:
+    page = read(whole_folder(tmp_path / "small" / board, board=board))
+    assert state(page)[0] in ("bitstream made", "refused")
+    assert load_board(board).title in page.text

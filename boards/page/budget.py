@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from sbnn.boards.backends import vivado
 from sbnn.boards.backends.fit import ESTIMATE_ERROR
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.markup import Node, element, number, table
@@ -14,6 +15,7 @@ BAR = 100
 def counts(facts: Facts, kind: str) -> Iterator[tuple[str, int | None]]:
     """Give (source, count) of one kind of resource, None where that step was not run."""
     synthesis, route = facts.synthesis, facts.route
+    with_shell = route.synthesis if isinstance(route, Route) else {}
     if kind == "lut":
         yield "estimate, core", sum(facts.estimate.values())
     if kind != "dsp":
@@ -21,10 +23,9 @@ def counts(facts: Facts, kind: str) -> Iterator[tuple[str, int | None]]:
             "synthesis, core",
             getattr(synthesis.total, kind) if isinstance(synthesis, Synthesis) else None,
         )
-        yield (
-            "synthesis, core and shell",
-            route.synthesis.get(kind) if isinstance(route, Route) else None,
-        )
+        # Vivado synthesises and routes in one; its report repeats yosys's counts of the core.
+        if not (isinstance(route, Route) and route.backend == vivado.NAME):
+            yield "synthesis, core and shell", with_shell.get(kind)
     yield "routed", route.routed.get(kind) if isinstance(route, Route) else None
 
 

@@ -28,7 +28,7 @@ from sbnn.hls.rows import LayerRows, resolve
 from sbnn.train.files import digest
 
 # Beside these the folder holds logs, stages and copies: large, and of no use to a reader of the page.
-LISTED = ("manifest.json", "bitfile/*", "report/*.json", "rtl/*", "shell/*")
+LISTED = ("manifest.json", "bitfile/*", "report/*.json", "report/*.rpt", "rtl/*", "shell/*")
 # Of a bitstream: as the loaders of the families want it.
 SUFFIXES = (".bit", ".bin", ".fs")
 ABOVE = ("network.npz", "model.onnx", "export.json", "lower.json")

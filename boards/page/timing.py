@@ -1,5 +1,6 @@
 """Timing: what each clock reached, where the cycles of an image go, images per second."""
 
+from sbnn.boards.backends import openxc7
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.markup import Node, element, number, svg, table
 from sbnn.boards.page.reports import NotRun, Route
@@ -140,13 +141,21 @@ def clock_table(route: Route | NotRun) -> Node:
         for name, clock in sorted(route.clocks.items())
     ]
     head = ("clock", "reached, MHz", "needed, MHz", "margin, MHz", "result")
-    return table(head, rows, f"Clocks after routing with {route.backend}, seed {route.seed}")
+    caption = f"Clocks after routing with {route.backend}, seed {route.seed}"
+    if route.backend == openxc7.NAME:
+        caption += (
+            "; its timing model knows LUTs, flip-flops and carry chains only and is optimistic, "
+            f"so {openxc7.MARGIN:g} times the board's clock is asked for"
+        )
+    return table(head, rows, caption)
 
 
 def stage_times(route: Route | NotRun) -> Node:
     """Return a table of how long the tools took in their last real run."""
     if isinstance(route, NotRun):
         return not_run("Tool times", route)
+    if not route.seconds:
+        return element("p", "Tool times were not recorded: the bitstream was made elsewhere.")
     rows = [(name, f"{seconds:,.1f}") for name, seconds in route.seconds.items()]
     rows.append(("together", f"{sum(route.seconds.values()):,.1f}"))
     return table(("stage", "seconds"), rows, "How long the tools took, last real run of each")
