@@ -116,7 +116,12 @@ async def prepare(dut) -> Batches:
     memory = Memory()
     monitor = Monitor(dut)
     attach(
-        dut, memory, monitor, pauses, float(setting("memory", "0")), int(setting("latency", "0"))
+        dut,
+        memory,
+        monitor,
+        pauses,
+        float(setting("memory", "0")),
+        int(setting("memory_latency", "0")),
     )
     await bench.command("CONTROL", 0x10)
     return Batches(bench, memory, monitor)

@@ -2,10 +2,12 @@
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
+from cores import random_images
+from networks import random_network, tracked_network
 from numpy.typing import NDArray
 from simulate import CACHE, run_cocotb, verilate
 from stream_words import image_beats, result_beats
@@ -17,6 +19,8 @@ from sbnn.hls.design import Choices, make_design, make_manifest
 from sbnn.hls.manifest import Manifest
 from sbnn.hls.network import Network
 from sbnn.hls.stitch import rtl_files
+from sbnn.train.config import load_config
+from sbnn.train.data import sample_images
 
 BOARD = load_board("pynq-z2")
 # cocotbext-axi has AXI4 only, whose LEN has 8 bits; the top's AXI3 LEN has 4.
@@ -83,7 +87,27 @@ def zynq_bench(
             beats=np.array(beats, np.uint64).reshape(len(images), -1),
             wanted=np.array(wanted, np.uint64).reshape(len(images), -1),
         )
-        yield ZynqBench(verilate(files, top), top, vectors, manifest.build_id)
+        yield ZynqBench(verilate(files, top), top, vectors, manifest)
+
+
+def digits_bench(kind: str) -> AbstractContextManager["ZynqBench"]:
+    """Return the bench of the digits model with its real images: one beat in, three out."""
+    return model_bench("digits", kind)
+
+
+def model_bench(
+    model: str, kind: str, images: int | None = None
+) -> AbstractContextManager["ZynqBench"]:
+    """Return the bench of a tracked model with its sample images."""
+    sample = sample_images(load_config(model))[0]
+    return zynq_bench(tracked_network(model), sample[:images], kind)
+
+
+def two_beats_bench(kind: str) -> AbstractContextManager["ZynqBench"]:
+    """Return the bench of a network of 82 inputs: only where an image has two beats can one be short."""
+    network = random_network(46)
+    assert network.encoding.bits == 82
+    return zynq_bench(network, random_images(network, 60, seed=1), kind)
 
 
 def word_pool(network: Network, words: int, folder: Path) -> Path:
@@ -114,8 +138,8 @@ def word_pool(network: Network, words: int, folder: Path) -> Path:
 class ZynqBench:
     """A built simulator and what the cocotb benches need to know."""
 
-    def __init__(self, simulator: Path, top: str, vectors: Path, build_id: str) -> None:
-        self.simulator, self.top, self.vectors, self.build_id = simulator, top, vectors, build_id
+    def __init__(self, simulator: Path, top: str, vectors: Path, manifest: Manifest) -> None:
+        self.simulator, self.top, self.vectors, self.manifest = simulator, top, vectors, manifest
 
     def run(self, module: str, test: str, **settings: object) -> None:
         """Run one cocotb test of a bench."""
@@ -125,6 +149,8 @@ class ZynqBench:
             module,
             test,
             vectors=self.vectors,
-            build_id=self.build_id,
+            build_id=self.manifest.build_id,
+            latency=self.manifest.latency_cycles,
+            ii=self.manifest.ii_cycles,
             **settings,
         )
