@@ -501,3 +501,16 @@ def test_every_board_has_a_page(tmp_path: Path, board: str) -> None:
     page = read(whole_folder(tmp_path / "small" / board, board=board))
     assert state(page)[0] in ("bitstream made", "refused")
     assert load_board(board).title in page.text
+
+
+def test_a_dense_network_is_called_dense(tmp_path: Path) -> None:
+    network = small_network()
+    assert "% zeros)" in read(build_folder(tmp_path / "small" / "ulx3s", network)).text
+    layers = tuple(
+        replace(
+            layer, rails=1, w01=layer.w01[:, : layer.inputs], xi_frac=1, xi_num=0 * layer.xi_num - 1
+        )
+        for layer in network.layers
+    )
+    folder = build_folder(tmp_path / "dense" / "ulx3s", replace(network, layers=layers))
+    assert "(dense, -1 and +1)" in read(folder).text

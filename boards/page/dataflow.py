@@ -95,7 +95,7 @@ def _layers(facts: Facts) -> list[Stage]:
             counts = (("LUT", f"{lut:,}"), ("FF", f"{cells.ff:,}"))
         else:
             lut, total = facts.estimate[layer.name], sum(facts.estimate.values())
-            counts = (("LUT ~", f"{lut:,}"), ("FF", "not run"))
+            counts = (("LUT", f"~{lut:,}"), ("FF", "not run"))
         bits = layer.mh * (facts.manifest.score_bits if layer is last else 1)
         rows = (
             ("ones", f"{layer.ones:,}"),
@@ -103,7 +103,7 @@ def _layers(facts: Facts) -> list[Stage]:
             ("latency", f"{layer.latency_cycles}"),
             ("II", "1"),
         )
-        kind = "sparse scores" if layer is last else "sparse layer"
+        kind = "scores" if layer is last else "popcounts"
         found.append(Stage(layer.name, kind, rows, bits, lut / max(total, 1), sparse=True))
     return found
 

@@ -77,9 +77,12 @@ def percent(accuracy: Accuracy | NotRun) -> str:
 def _header(facts: Facts, state: State) -> Node:
     network, manifest, board = facts.network, facts.manifest, facts.board
     widths = "-".join(str(n) for n in (manifest.bits, *(layer.mh for layer in network.layers)))
-    zeros = 1 - network.ones / network.weights
+    # xi = -1/2 makes 0 a -1: such a network has no zeros to speak of.
+    dense = all((2 * layer.xi_num == -(1 << layer.xi_frac)).all() for layer in network.layers)
+    zeros = 100 * (1 - network.ones / network.weights)
+    share = "dense, -1 and +1" if dense else f"{zeros:.1f} % zeros"
     line = (
-        f"{widths}, {network.ones:,} ones of {network.weights:,} weights ({100 * zeros:.1f} % zeros), "
+        f"{widths}, {network.ones:,} ones of {network.weights:,} weights ({share}), "
         f"for {board.vendor} {board.part}"
     )
     contents = element(
