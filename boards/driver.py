@@ -8,6 +8,7 @@ Runs on the board: Python 3.10 or newer with numpy 1.21 or newer, and pynq or py
 transport needs it.
 """
 
+import importlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -199,9 +200,7 @@ def _open(
 
         return reference.open_transport(files)
     if name == "verilator":
-        from sbnn.boards.transports import verilator
-
-        return verilator.open_transport(files)
+        return _open_verilator(files)
     if name == "uart":
         from sbnn.boards.transports import uart
 
@@ -215,6 +214,23 @@ def _open(
 
         return pynq_fifo.open_transport(files, timeout, download)
     raise DriverError(f"transport is {name!r}, needs auto or one of {' '.join(TRANSPORTS)}")
+
+
+def _open_verilator(files: BuildFiles) -> Transport:
+    """Open the simulated core.
+
+    Its modules are named in a string, so that a deploy folder, which holds all that this module imports,
+    comes without a simulator that no board can use.
+    """
+    try:
+        module = importlib.import_module("sbnn.boards.transports.verilator")
+    except ModuleNotFoundError as error:
+        raise DriverError(
+            f"the verilator transport is not in this copy of the driver ({error.name}); use it from "
+            "a checkout of sbnn"
+        ) from error
+    transport: Transport = module.open_transport(files)
+    return transport
 
 
 def pack_images(manifest: Manifest, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

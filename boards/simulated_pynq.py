@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sbnn.boards.board import load_board
 from sbnn.boards.transports.transport import BuildFiles, DriverError, find_files
 from sbnn.boards.verilated import BusError, VerilatedZynq, zynq_library
 
@@ -216,6 +217,11 @@ def simulated_board(folder: Path, pauses: int = 0) -> Iterator[Fabric]:
     link = files.manifest.link
     if link is None or link.kind != "zynq":
         raise DriverError(f"{folder}: no bitstream for a Zynq, so there is no board to simulate")
+    processor = load_board(files.manifest.board).processor
+    if processor is None or processor.kind != "zynq7":
+        raise DriverError(
+            f"{files.manifest.board}: the simulated board has the clocks of a Zynq-7000, no others"
+        )
     try:
         from pynq import Clocks
         from pynq.pl_server.device import Device

@@ -1,6 +1,7 @@
 """The registers of a Zynq bitstream through the pynq package; both PYNQ transports start here."""
 
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,9 +183,19 @@ def _load(bitfile: Path, download: bool) -> Any:
             "pynq is not installed; this transport runs on a PYNQ board (its image has it)"
         ) from error
     try:
-        return pynq.Overlay(str(bitfile), download=download)
-    except (RuntimeError, OSError, ValueError) as error:
-        raise DriverError(f"{bitfile}: pynq cannot load it ({error})") from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pynq also warns of what the next line says
+            device = pynq.Device.active_device
+    except RuntimeError as error:
+        raise DriverError(
+            "pynq finds no device; run this on the board, as root, with XRT's environment "
+            "(source /etc/profile.d/xrt_setup.sh)"
+        ) from error
+    try:
+        return pynq.Overlay(str(bitfile), download=download, device=device)
+    except Exception as error:  # pynq's parser stumbles over a broken .hwh in any way
+        reason = str(error) or type(error).__name__
+        raise DriverError(f"{bitfile}: pynq cannot load it ({reason})") from error
 
 
 def _fclk0_mhz() -> float:
