@@ -16,6 +16,8 @@ from sbnn.boards.board import BOARDS, BoardError, load_board
 from sbnn.boards.build import make_bitstream, make_deploy
 from sbnn.boards.closure import import_closure
 from sbnn.boards.deploy import write_deploy
+from sbnn.boards.driver import open_accelerator
+from sbnn.boards.simulated_pynq import simulated_board
 from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
 from sbnn.hls.manifest import ManifestError, load_manifest
@@ -136,6 +138,17 @@ def test_a_whole_run_with_vivado(
     refused = subprocess.run(run, capture_output=True, text=True, check=False)
     assert refused.returncode == 2
     assert "pynq is not installed" in refused.stderr
+
+    # On a board: the real pynq package over the Verilated design beside a model of axi_dma.
+    for transport in ("pynq-dma", "pynq-fifo"):
+        with (
+            simulated_board(deploy),
+            open_accelerator(deploy, transport) as accelerator,
+            np.load(deploy / "images.npz") as expected,
+        ):
+            results = accelerator.run(expected["images"])
+            assert (results.classes == expected["classes"]).all()
+            assert (results.scores == expected["scores"]).all()
 
     # Again: Vivado is not run, and the folder is the same one.
     put_vivado(tmp_path / "bin", monkeypatch, "synth_fails")

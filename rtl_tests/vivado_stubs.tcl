@@ -37,7 +37,7 @@ set ips {
     achieved {PSU__CRL_APB__PL0_REF_CTRL__ACT_FREQMHZ PSU__CRL_APB__PL0_REF_CTRL__FREQMHZ}
   }
   axi_dma {
-    versions {7.1 7.9 7.10} clock {}
+    versions {7.0 7.1} clock {}
     interfaces {
       S_AXI_LITE slave aximm M_AXI_MM2S master aximm M_AXI_S2MM master aximm
       M_AXIS_MM2S master axis S_AXIS_S2MM slave axis
@@ -51,7 +51,7 @@ set ips {
     }
   }
   smartconnect {
-    versions {1.0} clock {} interfaces {} pins {aclk in aresetn in} properties {NUM_SI NUM_MI}
+    versions {1.0 1.9 1.10} clock {} interfaces {} pins {aclk in aresetn in} properties {NUM_SI NUM_MI}
   }
   proc_sys_reset {
     versions {5.0} clock {} interfaces {}
@@ -327,10 +327,52 @@ command generate_target {} {
   set folder [file join $::project(folder) $::project(name).$top sources_1 bd sbnn hw_handoff]
   file mkdir $folder
   if {$::scenario eq "no_handoff"} return
-  set stream [open [file join $folder sbnn.hwh] w]
-  puts $stream "<EDKSYSTEM VIVADOVERSION=\"$::version\"/>"
-  close $stream
+  report [file join $folder sbnn.hwh] [handoff]
 }
+
+# The handoff as Vivado lays it out: one module per cell with its settings, addresses at the processor.
+proc handoff {} {
+  set address {axi_dma_0 {0x40400000 0x4040FFFF S_AXI_LITE} sbnn_0 {0x43C00000 0x43C00FFF s_axi}}
+  set text "<EDKSYSTEM VIVADOVERSION=\"$::version\"><SYSTEMINFO NAME=\"sbnn\"/><EXTERNALPORTS/>\n"
+  append text "<EXTERNALINTERFACES/><MODULES>\n"
+  foreach cell [lsort [array names ::cells]] {
+    set kind $::cells($cell)
+    set vlnv [expr {$kind eq "accelerator" ? "sbnn:sbnn:accelerator:1.0" :
+      "xilinx.com:ip:$kind:[lindex [dict get $::ips $kind versions] end]"}]
+    append text "<MODULE FULLNAME=\"/$cell\" INSTANCE=\"$cell\" MODTYPE=\"$kind\" VLNV=\"$vlnv\">"
+    append text "<PARAMETERS>\n"
+    foreach name [lsort [array names ::values $cell,*]] {
+      append text [parameter [lindex [split $name ,] 1] $::values($name)]
+    }
+    if {$kind eq "axi_dma"} {append text [parameter c_micro_dma 0]}
+    set ranges {}
+    if {$kind eq "processing_system7"} {
+      for {set i 0} {$i < 4} {incr i} {
+        append text [parameter PCW_FPGA_FCLK${i}_ENABLE [expr {$i == 0}]]
+        append text [parameter PCW_FCLK${i}_PERIPHERAL_CLKSRC "IO PLL"]
+        append text [parameter PCW_FCLK${i}_PERIPHERAL_DIVISOR0 [expr {$i ? 1 :
+          round(1000.0 / $::values($cell,PCW_FPGA0_PERIPHERAL_FREQMHZ))}]]
+        append text [parameter PCW_FCLK${i}_PERIPHERAL_DIVISOR1 1]
+      }
+      foreach {instance range} $address {
+        lassign $range base high interface
+        append ranges "<MEMRANGE ADDRESSBLOCK=\"Reg\" BASEVALUE=\"$base\" HIGHVALUE=\"$high\"\
+          INSTANCE=\"$instance\" IS_DATA=\"TRUE\" MASTERBUSINTERFACE=\"M_AXI_GP0\"\
+          MEMTYPE=\"REGISTER\" SLAVEBUSINTERFACE=\"$interface\"/>\n"
+      }
+    }
+    append text "</PARAMETERS><BUSINTERFACES>\n"
+    foreach {name mode protocol} [interfaces_of $cell] {
+      append text "<BUSINTERFACE NAME=\"$name\" TYPE=\"[string toupper $mode]\"\
+        VLNV=\"xilinx.com:interface:$protocol:1.0\"/>\n"
+    }
+    append text "</BUSINTERFACES>[expr {$ranges eq "" ? "" : "<MEMORYMAP>\n$ranges</MEMORYMAP>"}]"
+    append text "</MODULE>\n"
+  }
+  return "$text</MODULES></EDKSYSTEM>"
+}
+proc parameter {name value} {return "<PARAMETER NAME=\"$name\" VALUE=\"$value\"/>\n"}
+
 command make_wrapper {-files 1 -top 0} {
   set path [file join $::project(folder) sbnn_wrapper.v]
   set stream [open $path w]
