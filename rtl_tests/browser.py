@@ -19,7 +19,8 @@ from tornado.websocket import WebSocketClientConnection, websocket_connect
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking "
-    "--disable-extensions --hide-scrollbars --remote-debugging-port=0 --force-color-profile=srgb"
+    "--disable-extensions --disable-dev-shm-usage --hide-scrollbars "
+    "--remote-debugging-port=0 --force-color-profile=srgb"
 )
 START_SECONDS = 60
 ANSWER_SECONDS = 60

@@ -199,8 +199,8 @@ def drawn(tab: Tab, path: Path, scale: int) -> None:
 def test_the_map_shows_the_ones(tab: Tab, pages: dict[str, Path]) -> None:
     """The dots on the screen are the matrix: row sums of the rendered map follow those of w01."""
     show(tab, pages, "made", "light")
-    tab.screenshot(SHOTS / "made-light.png")
-    shot = np.asarray(Image.open(SHOTS / "made-light.png").convert("RGB")).astype(int)
+    tab.screenshot(SHOTS / "made-map.png")
+    shot = np.asarray(Image.open(SHOTS / "made-map.png").convert("RGB")).astype(int)
     box = tab.evaluate(
         "(() => { const r = document.querySelectorAll('image')[1].getBoundingClientRect();"
         " return [r.left + scrollX, r.top + scrollY, r.width, r.height].map(Math.round); })()"
@@ -222,8 +222,8 @@ def test_scripts_off_changes_nothing(tab: Tab, pages: dict[str, Path]) -> None:
     finally:
         tab.call("Emulation.setScriptExecutionDisabled", value=False)
     show(tab, pages, "small", "light")
-    tab.screenshot(SHOTS / "small-light.png")
-    assert (SHOTS / "small-no-script.png").read_bytes() == (SHOTS / "small-light.png").read_bytes()
+    tab.screenshot(SHOTS / "small-script.png")
+    assert (SHOTS / "small-no-script.png").read_bytes() == (SHOTS / "small-script.png").read_bytes()
 
 
 def test_print(tab: Tab, pages: dict[str, Path]) -> None:
