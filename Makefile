@@ -10,7 +10,7 @@ VENV ?= .venv
 
 MODELS := $(sort $(patsubst train/models/%/config.toml,%,$(wildcard train/models/*/config.toml)))
 BOARDS := $(sort $(patsubst boards/%/board.toml,%,$(wildcard boards/*/board.toml)))
-NEEDS_BOARD := hls sim synth bitstream vivado-project deploy page
+NEEDS_BOARD := hls sim synth bitstream vivado-project deploy notebooks page
 NEEDS_MODEL := train export $(NEEDS_BOARD)
 
 ifneq ($(filter $(NEEDS_MODEL),$(MAKECMDGOALS)),)
@@ -92,8 +92,13 @@ vivado-project: $(B)/manifest.json ## write the folder that a machine with Vivad
 deploy: $(B)/manifest.json ## write the overlay package of a bitstream made here, or by Vivado elsewhere
 	$(PY) -m sbnn.boards deploy --board $(BOARD) --build $(B)
 
-page: $(B)/manifest.json ## write the page of a build, report/index.html
+notebooks: $(B)/manifest.json ## run the deployed notebooks without a browser (TRANSPORT=reference, SIMULATED=1)
+	$(PY) -m sbnn.boards.run_notebooks $(B) $(if $(TRANSPORT),--transport $(TRANSPORT)) \
+	  $(if $(SIMULATED),--simulated)
+
+page: $(B)/manifest.json ## write the page of a build, report/index.html, and the list of all builds
 	$(PY) -m sbnn.boards page --build $(B)
+	$(PY) -m sbnn.boards index --builds build
 
 test: $(READY) ## the fast tests (under 10 minutes on 2 cores, no vendor tool, GPU or network)
 	$(PY) -m pytest -n 2 --dist worksteal

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sbnn.boards.board import Board, board_names, load_board
 from sbnn.boards.build import SEED, make_bitstream, make_deploy, make_project
-from sbnn.boards.page import write_page
+from sbnn.boards.page import write_index, write_page
 from sbnn.boards.table import board_table
 from sbnn.boards.vivado_project import COMMAND
 from sbnn.train.errors import run_command
@@ -23,6 +23,8 @@ def main() -> None:
         print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")
     elif arguments.command == "page":
         print(write_page(arguments.build))
+    elif arguments.command == "index":
+        print(write_index(arguments.builds))
     elif arguments.command is not None:
         _build(arguments, load_board(arguments.board))
     elif arguments.list:
@@ -67,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--seed", type=int, default=SEED, help="of the placer")
     page = commands.add_parser("page", help="write report/index.html of a build folder")
     page.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
+    index = commands.add_parser("index", help="write index.html of all builds")
+    index.add_argument("--builds", required=True, type=Path, help="folder of the builds")
     commands.add_parser("bench", help="measure the README's figures again (make bench)")
     return parser
 

@@ -63,14 +63,13 @@ The driver reads the build id back from the hardware and refuses another one.
 
 _ZYNQ_STEPS = Template("""\
 1. Copy the folder to the board: `scp -r deploy xilinx@pynq:jupyter_notebooks/$model`
-2. Open http://pynq:9090 and the first notebook in `$model/notebooks`; or, as root, `python3 validate.py`.
-
+2. Open http://pynq:9090 and the first notebook in `$model/notebooks`; or run `python3 validate.py` in a
+   terminal of Jupyter, which runs as root.
 """)
 
 _UART_STEPS = Template("""\
 1. Load the bitstream: `$program`
 2. `pip install -r requirements.txt`, then `python3 validate.py --port /dev/ttyUSB0`.
-
 """)
 
 
@@ -99,9 +98,7 @@ def write_deploy(board: Board, folder: Path, backend: str, bitfile: Path) -> Pat
     files |= {name: path.read_bytes() for name, path in closure.files.items()}
     files["validate.py"] = _VALIDATE.encode()
     notebooks = package_files("sbnn.boards") / "notebooks"
-    for entry in (
-        sorted(notebooks.iterdir(), key=lambda entry: entry.name) if notebooks.is_dir() else []
-    ):
+    for entry in sorted(notebooks.iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".ipynb"):
             files[f"notebooks/{entry.name}"] = entry.read_bytes()
     files["requirements.txt"] = _requirements(board).encode()
