@@ -15,6 +15,7 @@ from PIL import Image
 
 from sbnn.boards.backends.bitstream import write_report
 from sbnn.boards.board import load_board
+from sbnn.boards.page import write_page
 from sbnn.boards.reports import Timing
 from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
@@ -229,3 +230,16 @@ def pictures(page: Page) -> list[NDArray[np.uint8]]:
 def _write(path: Path, table: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(table, indent=2))
+
+
+def read(folder: Path, refusal: str | None = None) -> Page:
+    """Write the page of a folder and read it."""
+    return Page(write_page(folder, refusal))
+
+
+def state(page: Page) -> tuple[str, str]:
+    """Return the word of the headline and the sentence behind it."""
+    pattern = r'<p class="state"><span class="badge [\w-]+">(.*?)</span><span>(.*?)</span>'
+    found = re.search(pattern, page.source)
+    assert found
+    return found[1], found[2]
