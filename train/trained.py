@@ -100,9 +100,9 @@ def load_trained(name: str, path: Path | None = None) -> tuple[ModelConfig, Spar
     return config, module.eval()
 
 
-def trained_digest(name: str) -> str:
-    """Return the digest of a model's tracked trained file, after checking it."""
-    return content_digest(_read(MODELS / name / "trained.npz", name))
+def trained_digest(name: str, path: Path | None = None) -> str:
+    """Return the digest of a model's trained file (the tracked one unless given), after checking it."""
+    return content_digest(_read(path or MODELS / name / "trained.npz", name))
 
 
 def _read(path: Path, name: str) -> Arrays:
