@@ -156,8 +156,8 @@ def _requirements(board: Board) -> str:
     if board.processor is not None and board.shell == "zynq":
         # pynq 4 has dropped the 32-bit processors of the Zynq-7000.
         bound = ",<4" if board.processor.kind == "zynq7" else ""
-        return f"# A PYNQ image has all of this.\nnumpy>=1.21\npynq>=3.0{bound}\n"
-    return "numpy>=1.21\npyserial>=3.4\n"
+        return f"# A PYNQ image has all of this.\nnumpy>=1.21\npynq>=3.0{bound}\nmatplotlib\n"
+    return "numpy>=1.21\npyserial>=3.4\n# For the notebooks:\nmatplotlib\njupyterlab\n"
 
 
 def _readme(board: Board, manifest: Manifest, backend: str, bitfile: Path, images: int) -> str:

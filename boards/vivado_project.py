@@ -38,8 +38,8 @@ Build $build_id. Written by sbnn.
 """)
 
 _SETTINGS = Template("""\
-# What build.tcl builds, as a list of names and values. Written by sbnn; do not edit.
-return {
+# What build.tcl builds, as names and values. Written by sbnn; do not edit.
+array set ::sbnn::settings {
   model {$model}
   board {$board}
   build_id {$build_id}

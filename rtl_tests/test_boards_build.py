@@ -1,5 +1,6 @@
 """The whole bitstream command: every refusal, and a complete deploy folder that validates itself."""
 
+import ast
 import json
 import os
 import re
@@ -16,7 +17,7 @@ from networks import ROOT, random_network, tracked_network
 from sbnn.boards.board import BOARDS, BoardError, load_board
 from sbnn.boards.build import make_bitstream, make_deploy
 from sbnn.boards.closure import import_closure
-from sbnn.boards.deploy import write_deploy
+from sbnn.boards.deploy import ENTRIES, write_deploy
 from sbnn.boards.driver import open_accelerator
 from sbnn.boards.simulated_pynq import simulated_board
 from sbnn.hls.design import Choices
@@ -330,11 +331,25 @@ def test_no_core(tmp_path: Path) -> None:
 
 
 def test_what_runs_on_the_board_needs_numpy_only() -> None:
-    closure = import_closure(["sbnn.boards.driver", "sbnn.boards.validate"])
+    closure = import_closure(ENTRIES)
     assert set(closure.others) <= {"numpy", "pynq", "serial"}
     assert {"sbnn/boards/driver.py", "sbnn/hls/reference.py", "sbnn/train/errors.py"} < set(
         closure.files
     )
+
+
+def test_the_package_has_what_its_notebooks_import() -> None:
+    closure = import_closure(ENTRIES)
+    modules = {name.removesuffix(".py").replace("/", ".") for name in closure.files}
+    notebooks = sorted((BOARDS / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+        wanted = {node.module or "" for node in nodes if (node.module or "").startswith("sbnn.")}
+        assert {name for name in wanted if name not in modules} <= {"sbnn.hls", "sbnn.boards"}
+        assert "sbnn.boards.driver" in wanted
 
 
 def test_the_closure_follows_every_kind_of_import(

@@ -35,7 +35,11 @@ def settings(**changes: str) -> str:
         "sources": "rtl/demo.sv shell/sbnn_accelerator.v",
         "constraints": "",
     } | changes
-    return "return {\n" + "".join(f"  {name} {{{text}}}\n" for name, text in values.items()) + "}\n"
+    return (
+        "array set ::sbnn::settings {\n"
+        + "".join(f"  {name} {{{text}}}\n" for name, text in values.items())
+        + "}\n"
+    )
 
 
 def project(folder: Path, **changes: str) -> Path:
@@ -236,6 +240,7 @@ def test_products_of_an_earlier_run_are_gone(tmp_path: Path) -> None:
         ("control/M01_AXI       sbnn_0/s_axi", "control/M01_AXI sbnn_0/S_AXI", "No interface pins"),
         ("validate_bd_design", "", "the block design is not validated"),
         ("validate_bd_design", "validate_design", 'invalid command name "validate_design"'),
+        ("glob -nocomplain {*}$args", "lmap x $args {set x}", 'invalid command name "lmap"'),
         ("-delay_type $kind", "-delay $kind", "Unknown option '-delay'"),
         ("reset/ext_reset_in", "reset/aux_reset", "No pins matched 'reset/aux_reset'"),
     ],

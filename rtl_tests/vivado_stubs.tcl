@@ -11,6 +11,10 @@ set version [expr {[info exists env(STUB_VIVADO)] ? $env(STUB_VIVADO) : "2024.1"
 set scenario [expr {[info exists env(STUB_SCENARIO)] ? $env(STUB_SCENARIO) : "none"}]
 set record [open [expr {[info exists env(STUB_CALLS)] ? $env(STUB_CALLS) : "/dev/null"}] w]
 
+# Older Vivados have Tcl 8.5: what came later must not be there for the script.
+rename lmap _lmap
+foreach name {try throw tailcall coroutine yield yieldto} {rename $name {}}
+
 # Interfaces are {name mode protocol}, pins {name direction}; inputs and slaves must be connected.
 set ips {
   processing_system7 {
@@ -19,7 +23,7 @@ set ips {
     pins {FCLK_CLK0 out FCLK_RESET0_N out M_AXI_GP0_ACLK in S_AXI_HP0_ACLK in}
     properties {
       PCW_CRYSTAL_PERIPHERAL_FREQMHZ PCW_ENET0_PERIPHERAL_ENABLE PCW_ENET0_ENET0_IO
-      PCW_USE_M_AXI_GP0 PCW_USE_S_AXI_HP0 PCW_S_AXI_HP0_DATA_WIDTH PCW_EN_CLK0_PORT PCW_EN_RST0_PORT
+      PCW_PRESET_BANK1_VOLTAGE PCW_USE_M_AXI_GP0 PCW_USE_S_AXI_HP0 PCW_S_AXI_HP0_DATA_WIDTH PCW_EN_CLK0_PORT PCW_EN_RST0_PORT
       PCW_FPGA0_PERIPHERAL_FREQMHZ
     }
     achieved {PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ PCW_FPGA0_PERIPHERAL_FREQMHZ}
@@ -121,7 +125,7 @@ command add_files {-fileset 1 -norecurse 0} {
   }
 }
 command update_compile_order {-fileset 1} {}
-command update_ip_catalog {} {
+command update_ip_catalog {-rebuild 0} {
   foreach folder $::state(repositories) {
     if {[file isfile [file join $folder component.xml]]} {set ::state(catalogue) $folder}
   }
@@ -228,7 +232,7 @@ command get_ipdefs {-all 0 -filter 1} {
     fail "Common 17-55" "the filter is not understood"
   }
   if {![dict exists $::ips $name] || ($::scenario eq "no_ip" && $name eq "axi_dma")} return
-  return [lmap version [dict get $::ips $name versions] {string cat $stem : $version}]
+  return [_lmap version [dict get $::ips $name versions] {string cat $stem : $version}]
 }
 command create_bd_design {} {set ::state(design) $rest}
 command create_bd_cell {-type 1 -vlnv 1} {
@@ -408,7 +412,7 @@ command wait_on_run {} {
   }
 }
 command get_runs {} {
-  return [lmap name [expr {$rest eq "" ? [lsort [array names ::runs]] : $rest}] {string cat @run: $name}]
+  return [_lmap name [expr {$rest eq "" ? [lsort [array names ::runs]] : $rest}] {string cat @run: $name}]
 }
 command open_run {} {set ::state(opened) 1}
 command get_timing_paths {-delay_type 1 -max_paths 1 -nworst 1} {

@@ -4,8 +4,8 @@
 #     vivado -mode batch -source build.tcl
 #
 # Reads settings.tcl and the files that it lists, beside this script; writes into out/. It needs no board
-# files and names no IP version. Exit status 1, and no .bit in out/, unless every run is complete and no
-# path has negative slack.
+# files, names no IP version and keeps to Tcl 8.5, which older Vivados have. Exit status 1, and no .bit in
+# out/, unless every run is complete and no path has negative slack.
 namespace eval sbnn {
   variable home [file dirname [file normalize [info script]]]
   variable step 0
@@ -35,7 +35,7 @@ namespace eval sbnn {
 
   proc read_settings {} {
     variable settings
-    array set settings [source [under settings.tcl]]
+    source [under settings.tcl]
     foreach name {model board build_id part shell processor crystal_mhz pll_mhz clock_mhz top sources
                   constraints} {
       if {![info exists settings($name)]} {error "settings.tcl: $name is missing"}
@@ -108,7 +108,8 @@ namespace eval sbnn {
           clocked {M_AXI_GP0_ACLK S_AXI_HP0_ACLK} address_bits 32
           wiring {PCW_USE_M_AXI_GP0 1 PCW_USE_S_AXI_HP0 1 PCW_S_AXI_HP0_DATA_WIDTH 64
                   PCW_EN_CLK0_PORT 1 PCW_EN_RST0_PORT 1
-                  PCW_ENET0_PERIPHERAL_ENABLE 1 PCW_ENET0_ENET0_IO {MIO 16 .. 27}}
+                  PCW_ENET0_PERIPHERAL_ENABLE 1 PCW_ENET0_ENET0_IO {MIO 16 .. 27}
+                  PCW_PRESET_BANK1_VOLTAGE {LVCMOS 1.8V}}
           crystal PCW_CRYSTAL_PERIPHERAL_FREQMHZ pll PCW_IO_IO_PLL_FREQMHZ
           asked PCW_FPGA0_PERIPHERAL_FREQMHZ achieved PCW_ACT_FPGA0_PERIPHERAL_FREQMHZ
         }
@@ -135,7 +136,7 @@ namespace eval sbnn {
     step "block design: processing system, axi_dma, interconnect, core"
     new_project sbnn
     set_property ip_repo_paths [list [under project ip]] [current_project]
-    update_ip_catalog
+    update_ip_catalog -rebuild
     create_bd_design sbnn
 
     set cell $ps(ip)_0
@@ -252,7 +253,7 @@ namespace eval sbnn {
   }
 
   proc exactly_one {what args} {
-    set found [lsort -unique [concat {*}[lmap pattern $args {glob -nocomplain $pattern}]]]
+    set found [lsort -unique [glob -nocomplain {*}$args]]
     if {[llength $found] != 1} {error "found [llength $found] $what, needs one, as $args"}
     return [lindex $found 0]
   }
