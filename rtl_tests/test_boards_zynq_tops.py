@@ -90,7 +90,7 @@ def test_vivado_gets_verilog_2001_with_its_interfaces(
         r'X_INTERFACE_INFO = "xilinx.com:(\S+) (\w+) (\w+)" \*\)\s+\w+\s+wire\s+(?:\[\d+:0\])?\s*(\w+)',
         text,
     )
-    assert len(found) == len(ports) > 30
+    assert len(found) == len(ports) == 30
     for kind, bus, signal, port in found:
         if kind.startswith("interface:"):
             assert port == f"{bus}_{signal.lower()}"
