@@ -13,6 +13,7 @@ from sbnn.boards.backends.fit import check_estimate, core_counts
 from sbnn.boards.board import Board, BoardError
 from sbnn.boards.deploy import write_deploy
 from sbnn.boards.page import write_page
+from sbnn.boards.verify import REPORT as VERIFICATION
 from sbnn.boards.verify import verify
 from sbnn.boards.vivado_project import COMMAND, write_project
 from sbnn.hls.manifest import Manifest, load_manifest
@@ -70,16 +71,26 @@ def _bitstream(
         if vivado.NAME not in board.flows or backend not in (AUTO, vivado.NAME):
             raise
         say(str(error))
-        project = write_project(board, manifest, folder)
         core_counts(board, manifest, folder)
-        verify(folder)
+        _verify_once(manifest, folder, say)
+        project = write_project(board, manifest, folder)
         raise BoardError(_what_vivado_needs(board, manifest, project)) from error
     for line in choice.reasons:
         say(line)
     check_estimate(board, manifest)
+    _verify_once(manifest, folder, say)
+    return choice.backend.build(board, folder, seed)
+
+
+def _verify_once(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
+    """Compare the core with the reference, unless these very bytes have been found equal before."""
+    report = _report(folder / VERIFICATION)
+    digests = (report.get("network_digest"), report.get("rtl_digest"))
+    if digests == (manifest.network_digest, manifest.rtl_digest):
+        say(f"verified before: {VERIFICATION}")
+        return
     for check in verify(folder):
         say(f"verified: {check.vectors} {check.name} equal")
-    return choice.backend.build(board, folder, seed)
 
 
 def make_project(board: Board, folder: Path) -> Path:
@@ -98,10 +109,13 @@ def make_deploy(board: Board, folder: Path) -> Path:
         BoardError: there is no bitstream of this core.
     """
     manifest = read_core(board, folder)
-    if (folder / "vivado" / "out" / "result.txt").is_file():
-        vivado.collect(board, manifest, folder, SEED, {})
-    report = _route_report(folder)
-    if report.get("build_id") != manifest.build_id:
+    report = _report(folder / REPORT)
+    current = report.get("build_id") == manifest.build_id
+    brought = (folder / "vivado" / "out" / "result.txt").is_file()
+    if brought and not (current and report["backend"] != vivado.NAME):
+        seconds = report["seconds"] if current else {}
+        report = vivado.collect(board, manifest, folder, SEED, seconds).report
+    elif not current:
         raise BoardError(
             f"{folder}: no bitstream of build {manifest.build_id}; "
             f"make bitstream BOARD={board.name} MODEL={manifest.model} makes it"
@@ -141,9 +155,10 @@ def _what_vivado_needs(board: Board, manifest: Manifest, project: Path) -> str:
     )
 
 
-def _route_report(folder: Path) -> dict[str, Any]:
+def _report(path: Path) -> dict[str, Any]:
+    """Return a report, empty where there is none that can be read."""
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return report if isinstance(report, dict) else {}

@@ -150,17 +150,18 @@ def test_a_whole_run_with_vivado(
             assert (results.classes == expected["classes"]).all()
             assert (results.scores == expected["scores"]).all()
 
-    # Again: Vivado is not run, and the folder is the same one.
+    # Again: neither the simulation nor Vivado is run, and the folder is the same one, byte for byte.
     put_vivado(tmp_path / "bin", monkeypatch, "synth_fails")
-    before = deploy.stat()
+    before = deploy.stat().st_ino, json.loads((deploy / "manifest.json").read_text())
     again = bitstream(build)
     assert again.returncode == 0, again.stderr
     assert again.stdout.splitlines()[-2] == lines[-2]
-    assert {**manifest["files"], "report/verification.json": ""} == {
-        **json.loads((deploy / "manifest.json").read_text())["files"],
-        "report/verification.json": "",
-    }
-    assert before.st_size == deploy.stat().st_size
+    assert "verified before: report/verification.json" in again.stdout
+    assert before == (deploy.stat().st_ino, json.loads((deploy / "manifest.json").read_text()))
+    (build / ".deploy.killed").mkdir()
+    shutil.rmtree(deploy)
+    assert bitstream(build, "deploy").returncode == 0
+    assert json.loads((deploy / "manifest.json").read_text()) == before[1], "made again, equal"
     assert not list(build.glob(".deploy*")), "nothing half-written stays"
 
 
