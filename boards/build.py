@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sbnn.boards.backends import vivado
 from sbnn.boards.backends.bitstream import REPORT, Bitstream
@@ -46,7 +46,20 @@ def make_bitstream(
     """
     manifest = read_core(board, folder)
     try:
-        made = _bitstream(board, manifest, folder, seed, backend, say)
+        choice = choose(board, backend)
+    except NoBackendError as error:
+        if vivado.NAME not in board.flows or backend not in (AUTO, vivado.NAME):
+            raise
+        say(str(error))
+        choice = None
+    try:
+        if choice is None:
+            _leave_to_vivado(board, manifest, folder, say)
+        for line in choice.reasons:
+            say(line)
+        check_estimate(board, manifest)
+        _verify_once(manifest, folder, say)
+        made = choice.backend.build(board, folder, seed)
     except UserError as error:
         # The page of a refused build says why; a page that cannot be made must not hide that.
         with contextlib.suppress(UserError):
@@ -57,29 +70,20 @@ def make_bitstream(
     return made
 
 
-def _bitstream(
-    board: Board,
-    manifest: Manifest,
-    folder: Path,
-    seed: int,
-    backend: str,
-    say: Callable[[str], None],
-) -> Bitstream:
-    try:
-        choice = choose(board, backend)
-    except NoBackendError as error:
-        if vivado.NAME not in board.flows or backend not in (AUTO, vivado.NAME):
-            raise
-        say(str(error))
-        core_counts(board, manifest, folder)
-        _verify_once(manifest, folder, say)
-        project = write_project(board, manifest, folder)
-        raise BoardError(_what_vivado_needs(board, manifest, project)) from error
-    for line in choice.reasons:
-        say(line)
-    check_estimate(board, manifest)
+def _leave_to_vivado(
+    board: Board, manifest: Manifest, folder: Path, say: Callable[[str], None]
+) -> NoReturn:
+    """Check what can be checked here, write the project folder and say where to take it."""
+    core_counts(board, manifest, folder)
     _verify_once(manifest, folder, say)
-    return choice.backend.build(board, folder, seed)
+    project = write_project(board, manifest, folder)
+    others = [name for name in board.flows if name != vivado.NAME]
+    raise BoardError(
+        f"{board.name}: {' and '.join(['Vivado', *others])} "
+        f"{'are' if others else 'is'} not on this machine, so take {project} to one with Vivado, "
+        f"run `{COMMAND}` in it, bring its out/ back and run "
+        f"make deploy BOARD={board.name} MODEL={manifest.model}"
+    )
 
 
 def _verify_once(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
@@ -143,16 +147,6 @@ def read_core(board: Board, folder: Path) -> Manifest:
             f"{folder}/manifest.json: was generated for {manifest.board}, needs {board.name}"
         )
     return manifest
-
-
-def _what_vivado_needs(board: Board, manifest: Manifest, project: Path) -> str:
-    others = [name for name in board.flows if name != vivado.NAME]
-    return (
-        f"{board.name}: {' and '.join(['Vivado', *others])} "
-        f"{'are' if others else 'is'} not on this machine, so take {project} to one with Vivado, "
-        f"run `{COMMAND}` in it, bring its out/ back and run "
-        f"make deploy BOARD={board.name} MODEL={manifest.model}"
-    )
 
 
 def _report(path: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_tools import put_vivado
+from fake_tools import hide_tools, put_vivado
 from networks import ROOT, random_network, tracked_network
 
 from sbnn.boards.board import BOARDS, BoardError, load_board
@@ -25,6 +25,13 @@ from sbnn.hls.synth import synthesise
 from sbnn.train.files import digest
 
 PYNQ, ARTY = load_board("pynq-z2"), load_board("arty-a7-35t")
+
+
+@pytest.fixture(autouse=True)
+def only_stand_ins(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_tools(tmp_path_factory.mktemp("path"), monkeypatch)
 
 
 def core(network: Network, board: str, folder: Path) -> Path:
@@ -290,3 +297,18 @@ def test_a_whole_run_for_an_fpga_without_a_processor(
     assert made.path.read_text() == "bitstream of arty_a7_35t_top for xc7a35ticsg324-1L"
     assert (build / "vivado" / "shell" / "pins.xdc").is_file()
     assert (build / "deploy" / "validate.py").is_file()
+
+
+def test_a_mistyped_backend_changes_nothing(build: Path) -> None:
+    before = sorted(build.rglob("*"))
+    done = bitstream(build, "bitstream", "--backend", "vivaldi")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "sbnn.boards: BACKEND=vivaldi: not known; there are: auto vivado openxc7 yosys\n"
+    )
+    done = bitstream(build, "bitstream", "--backend", "openxc7")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "sbnn.boards: BACKEND=openxc7: no tools for pynq-z2 here; openxc7: fasm2frames on PATH, "
+    )
+    assert sorted(build.rglob("*")) == before
