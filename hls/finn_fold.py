@@ -1,6 +1,7 @@
 """A QONNX graph in integers: xi becomes k/2**F, BatchNorm a threshold, a bias an offset."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -30,20 +31,12 @@ def prove_layers(source: Source, layers: Sequence[SparseLayer]) -> tuple[Proof, 
 
 def _hidden_layer(layer: SourceLayer) -> SparseLayer:
     frac = layer.xi_frac()
-    xi_num = _numerators(layer.xi, frac)
+    bare = SparseLayer(layer.name, layer.w01, _numerators(layer.xi, frac), frac, layer.rails)
     try:
-        threshold, invert = fold(layer.w01, xi_num, frac, layer.rails, layer.eta, layer.stages)
+        threshold, invert = fold(bare, layer.eta, layer.stages)
     except NetworkError as error:
         raise LoweringError(f"layer {layer.name}: {error}") from error
-    return SparseLayer(
-        name=layer.name,
-        w01=layer.w01,
-        xi_num=xi_num,
-        xi_frac=frac,
-        rails=layer.rails,
-        threshold=threshold,
-        invert=invert,
-    )
+    return replace(bare, threshold=threshold, invert=invert)
 
 
 def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:

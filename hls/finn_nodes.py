@@ -22,8 +22,8 @@ from qonnx.core.datatype import DataType
 
 from sbnn.hls import reference
 from sbnn.hls.finn_source import LoweringError
+from sbnn.hls.layer_stream import LAYER_MODULES, layer_stream
 from sbnn.hls.network import SparseLayer
-from sbnn.hls.stitch import LAYER_MODULES, layer_stream
 
 RTL = Path(__file__).parent / "rtl"
 SOURCES = "sources.f"

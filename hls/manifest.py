@@ -13,6 +13,7 @@ from sbnn.train.errors import UserError
 from sbnn.train.files import digest
 
 FORMAT = "sbnn-manifest-1"
+ENCODINGS = {"bits": 1, "bytes": 8}  # bits per pixel
 LINKS = ("uart", "zynq")
 
 
@@ -90,7 +91,9 @@ class Manifest:
         top: name of the core's module.
         sources: Verilog files, relative to the manifest's folder, leaves first.
         shape: shape of one image.
-        threshold: the smallest uint8 pixel that counts as 1.
+        threshold: the smallest uint8 pixel that counts as 1; None: the pixel's value itself counts.
+        encoding: one of `ENCODINGS`: "bits", each pixel >= threshold packed as one bit, or "bytes", the
+            pixels as they are.
         bits: input bits of one image.
         in_beat_bits: width of s_axis_tdata.
         in_beats: input beats per image.
@@ -115,7 +118,8 @@ class Manifest:
     top: str
     sources: tuple[str, ...]
     shape: tuple[int, ...]
-    threshold: int
+    threshold: int | None
+    encoding: str
     bits: int
     in_beat_bits: int
     in_beats: int
@@ -174,6 +178,12 @@ def load_manifest(path: Path) -> Manifest:
     return manifest
 
 
+_ORDER = {
+    "bits": "row-major pixel i >= threshold",
+    "bytes": "bit i % 8 of row-major pixel i // 8, channels innermost",
+}
+
+
 def manifest_text(manifest: Manifest) -> str:
     """Return the manifest as the text of manifest.json, with words for those who read it."""
     beat = manifest.in_beat_bits
@@ -195,11 +205,12 @@ def manifest_text(manifest: Manifest) -> str:
         "input": {
             "shape": list(manifest.shape),
             "threshold": manifest.threshold,
+            "encoding": manifest.encoding,
             "bits": manifest.bits,
             "beat_bits": beat,
             "beats": manifest.in_beats,
             "bit_order": (
-                f"bit i of the image (row-major pixel i >= threshold) is bit i % {beat} "
+                f"bit i of the image ({_ORDER[manifest.encoding]}) is bit i % {beat} "
                 f"of beat i // {beat}"
             ),
         },
@@ -240,7 +251,8 @@ def _manifest(table: dict[str, Any]) -> Manifest:
         top=str(table["top"]),
         sources=tuple(str(name) for name in table["sources"]),
         shape=tuple(int(n) for n in given["shape"]),
-        threshold=int(given["threshold"]),
+        threshold=None if given["threshold"] is None else int(given["threshold"]),
+        encoding=str(given["encoding"]),
         bits=int(given["bits"]),
         in_beat_bits=int(given["beat_bits"]),
         in_beats=int(given["beats"]),
@@ -297,8 +309,13 @@ def _check(path: Path, manifest: Manifest) -> None:
             raise ManifestError(
                 f"{path}: {name} is {getattr(manifest, name)}, needs a multiple of 8"
             )
+    if manifest.encoding not in ENCODINGS:
+        raise ManifestError(
+            f"{path}: input.encoding is {manifest.encoding!r}, needs one of {' '.join(ENCODINGS)}"
+        )
+    size = math.prod(manifest.shape) * ENCODINGS[manifest.encoding]
     pairs = (
-        ("input.bits", manifest.bits, math.prod(manifest.shape)),
+        ("input.bits", manifest.bits, size),
         ("input.beats", manifest.in_beats, -(-manifest.bits // manifest.in_beat_bits)),
         (
             "output.beats",

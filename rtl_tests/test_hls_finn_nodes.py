@@ -198,7 +198,7 @@ def test_verilog_equals_reference(lowered, finn_build, tmp_path, send, receive):
         [list(word.to_bytes(width // 8, "little")) for word in words], np.uint8
     )
     wanted = [int.from_bytes(row.astype("<i4").tobytes(), "little") for row in answer.scores]
-    beats = image_beats(reference.encode(lowered.network, images), in_width)
+    beats = image_beats(stream_bits(lowered.network, images), in_width)
     np.savez(
         tmp_path / "vectors.npz",
         beats=as_bytes(beats, in_width),
