@@ -49,10 +49,10 @@ def execute(model: ModelProto, images: NDArray[np.uint8]) -> Execution:
 
 
 def hidden_activations(model: ModelWrapper) -> list[tuple[str, str]]:
-    """Return (node name, output tensor) of each BipolarQuant that follows a MatMul or Gemm."""
+    """Return (node name, output tensor) of each BipolarQuant that follows a product."""
     found, seen_product = [], False
     for node in model.graph.node:
-        seen_product |= node.op_type in ("MatMul", "Gemm")
+        seen_product |= node.op_type in ("MatMul", "Gemm", "Conv")
         is_weight = model.get_initializer(node.input[0]) is not None if node.input else True
         if node.op_type == "BipolarQuant" and seen_product and not is_weight:
             found.append((node.name, node.output[0]))

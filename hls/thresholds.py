@@ -6,7 +6,8 @@ of `sbnn.hls.layer` an input value v stands for x = scale*v + shift (a bit for 2
 
     z = eta * (scale*A + shift*((n << F) + xi_num*MW)) / 2**F
 
-is an affine function of A, the output is monotone in A and one threshold decides it. Everything here is rational; the square root is compared by squaring, never taken.
+is an affine function of A, the output is monotone in A and one threshold decides it. Everything here is
+rational; the square root is compared by squaring, never taken.
 """
 
 import math

@@ -43,7 +43,7 @@ async def stream(dut):
         setting("bursts", "0") == "1",
     )
     await start(dut)
-    ii = int(setting("ii"))
+    ii = int(setting("ii", "1"))
     limit = 4000 + 40 * max(per_in, per_out, ii) * images
     await transfer(dut, [], [], 1, Stalls(), int(setting("settle", "0")))
     seen = await transfer(dut, beats, lasts, len(wanted), stalls, limit)

@@ -10,7 +10,7 @@ from tb_modules import begin, hold_reset
 
 @cocotb.test()
 async def pixels(dut):
-    """Random beats, gaps, stalls and early TLASTs; whole images come out whole, cut ones filled with zeros."""
+    """Random beats, gaps, stalls, early TLASTs; images come out whole, cut ones filled with zeros."""
     rng = await begin(dut)
     beat, positions, channels = (int(setting(name)) for name in ("beat", "positions", "channels"))
     size, bytes_per_beat = positions * channels, beat // 8
@@ -60,7 +60,7 @@ async def pixels(dut):
 
 @cocotb.test()
 async def window(dut):
-    """Maps back to back under random gaps and refusals; every window in order, each once, maps never mixed."""
+    """Maps back to back, random gaps and refusals; every window in order, once, maps never mixed."""
     rng = await begin(dut)
     names = "bits height width kernel_h kernel_w stride_h stride_w pad_top pad_left pad_bottom pad_right"
     bits, height, width, kh, kw, sh, sw, top, left, bottom, right = (

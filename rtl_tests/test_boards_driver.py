@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cores import stream_bits
 from networks import random_network, tracked_network
 from shells import core_on_board
 
@@ -30,7 +31,6 @@ from sbnn.boards.protocol import (
     unpack_info,
 )
 from sbnn.boards.shell import top_text
-from sbnn.hls import reference
 from sbnn.hls.manifest import Manifest
 
 

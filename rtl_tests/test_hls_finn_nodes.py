@@ -7,6 +7,7 @@ from string import Template
 
 import numpy as np
 import pytest
+from cores import stream_bits
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
@@ -132,7 +133,7 @@ def test_finn_flow_to_verilog(lowered, finn_build):
 
 
 def test_folded_node_is_refused(lowered, finn_build):
-    from sbnn.hls.finn_source import LoweringError
+    from sbnn.hls.finn_constants import LoweringError
 
     lowered, _ = lowered
     model = ModelWrapper(copy.deepcopy(lowered.graph.model))
@@ -146,7 +147,7 @@ def test_folded_node_is_refused(lowered, finn_build):
 
 
 def test_rtlsim_is_refused(lowered, finn_build):
-    from sbnn.hls.finn_source import LoweringError
+    from sbnn.hls.finn_constants import LoweringError
 
     lowered, _ = lowered
     graph = dataflow_graph(lowered, finn_build)

@@ -46,7 +46,8 @@ def test_pack(bits, beat):
 
 
 @pytest.mark.parametrize(
-    ("beat", "positions", "channels"), [(64, 30, 1), (64, 35, 3), (32, 16, 2), (64, 6, 8), (16, 5, 5)]
+    ("beat", "positions", "channels"),
+    [(64, 30, 1), (64, 35, 3), (32, 16, 2), (64, 6, 8), (16, 5, 5)],
 )
 def test_pixels(beat, positions, channels):
     parameters = {"BEAT": beat, "POSITIONS": positions, "CHANNELS": channels}
