@@ -351,7 +351,7 @@ def _plain(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
 
 
 def _named(*transformations: Any) -> Callable[[ModelWrapper], ModelWrapper]:
-    """Apply a pass or two that belong together, then annotate datatypes and give nodes and tensors their readable names."""
+    """Apply passes that belong together, then annotate datatypes and name nodes and tensors readably."""
 
     def change(model: ModelWrapper) -> ModelWrapper:
         for step in (
