@@ -3,14 +3,15 @@
 
 MODEL ?= sbnn95
 BOARD ?= ulx3s
+BACKEND ?= auto
 IMAGES ?= 1000
 PYTHON ?= python3
 VENV ?= .venv
 
 MODELS := $(sort $(patsubst train/models/%/config.toml,%,$(wildcard train/models/*/config.toml)))
 BOARDS := $(sort $(patsubst boards/%/board.toml,%,$(wildcard boards/*/board.toml)))
-NEEDS_MODEL := train export hls sim synth bitstream
-NEEDS_BOARD := hls sim synth bitstream
+NEEDS_BOARD := hls sim synth bitstream vivado-project deploy notebooks page
+NEEDS_MODEL := train export $(NEEDS_BOARD)
 
 ifneq ($(filter $(NEEDS_MODEL),$(MAKECMDGOALS)),)
 ifeq ($(filter $(MODEL),$(MODELS)),)
@@ -34,10 +35,10 @@ CORE_SOURCES := $(wildcard hls/*.py hls/rtl/*.sv) boards/$(BOARD)/board.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup train export hls sim synth bitstream test regress lint bench clean
+.PHONY: help setup $(NEEDS_MODEL) test regress lint bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@echo "  MODEL: $(MODELS)"
 	@echo "  BOARD: $(BOARDS)"
 
@@ -82,8 +83,22 @@ $(B)/report/synth.json: $(B)/manifest.json hls/synth.py hls/estimate.py | $(READ
 	$(PY) -m sbnn.hls synth $(B) --family $$($(PY) -m sbnn.boards show $(BOARD) family) >/dev/null
 	@touch $@
 
-bitstream: $(B)/manifest.json ## the whole line to a bitstream for BOARD
-	$(PY) -m sbnn.boards bitstream --board $(BOARD) --build $(B)
+bitstream: $(B)/manifest.json ## the whole line to a bitstream for BOARD (BACKEND=auto, vivado, openxc7 or yosys)
+	$(PY) -m sbnn.boards bitstream --board $(BOARD) --build $(B) --backend $(BACKEND)
+
+vivado-project: $(B)/manifest.json ## write the folder that a machine with Vivado builds by one command
+	$(PY) -m sbnn.boards vivado-project --board $(BOARD) --build $(B)
+
+deploy: $(B)/manifest.json ## write the overlay package of a bitstream made here, or by Vivado elsewhere
+	$(PY) -m sbnn.boards deploy --board $(BOARD) --build $(B)
+
+notebooks: $(B)/manifest.json ## run the deployed notebooks without a browser (TRANSPORT=reference, SIMULATED=1)
+	$(PY) -m sbnn.boards.run_notebooks $(B) $(if $(TRANSPORT),--transport $(TRANSPORT)) \
+	  $(if $(SIMULATED),--simulated)
+
+page: $(B)/manifest.json ## write the page of a build, report/index.html, and the list of all builds
+	$(PY) -m sbnn.boards page --build $(B)
+	$(PY) -m sbnn.boards index --builds build
 
 test: $(READY) ## the fast tests (under 10 minutes on 2 cores, no vendor tool, GPU or network)
 	$(PY) -m pytest -n 2 --dist worksteal

@@ -1,16 +1,53 @@
-"""Command line: bitstreams, and what is known of the boards."""
+"""Command line: bitstreams, overlay packages, build pages, and what is known of the boards."""
 
 import argparse
 from pathlib import Path
 
-from sbnn.boards.board import board_names, load_board
-from sbnn.boards.build import SEED, make_bitstream
+from sbnn.boards.board import Board, board_names, load_board
+from sbnn.boards.build import SEED, make_bitstream, make_deploy, make_project
+from sbnn.boards.page import write_index, write_page
 from sbnn.boards.table import board_table
+from sbnn.boards.vivado_project import COMMAND
 from sbnn.train.errors import run_command
 
 
 def main() -> None:
     """Read the arguments and do what they say."""
+    arguments = _parser().parse_args()
+    if arguments.command == "bench":
+        from sbnn.boards.bench import bench
+
+        bench()
+    elif arguments.command == "show":
+        board = load_board(arguments.board)
+        print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")
+    elif arguments.command == "page":
+        print(write_page(arguments.build))
+    elif arguments.command == "index":
+        print(write_index(arguments.builds))
+    elif arguments.command is not None:
+        _build(arguments, load_board(arguments.board))
+    elif arguments.list:
+        print(" ".join(board_names()))
+    elif arguments.table:
+        print(board_table(), end="")
+    else:
+        _parser().print_help()
+
+
+def _build(arguments: argparse.Namespace, board: Board) -> None:
+    if arguments.command == "bitstream":
+        made = make_bitstream(board, arguments.build, arguments.seed, arguments.backend, print)
+        print(f"{made.path}: {made.summary()}")
+        print(f"{arguments.build / 'deploy'}: copy this folder to {board.title} or its host")
+    elif arguments.command == "vivado-project":
+        project = make_project(board, arguments.build)
+        print(f"{project}: run `{COMMAND}` there, on a machine with Vivado")
+    else:
+        print(make_deploy(board, arguments.build))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sbnn.boards", description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the names of the boards")
     parser.add_argument("--table", action="store_true", help="print the table of boards/README.md")
@@ -18,28 +55,24 @@ def main() -> None:
     show = commands.add_parser("show", help="print entries of a board, for the Makefile")
     show.add_argument("board", help="name of a board")
     show.add_argument("entry", nargs="+", choices=["family", "levels_per_stage", "part", "title"])
-    bitstream = commands.add_parser("bitstream", help="make a bitstream of a generated core")
-    bitstream.add_argument("--board", required=True, help="name of a board")
-    bitstream.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
-    bitstream.add_argument("--seed", type=int, default=SEED, help="of the placer")
+    texts = {
+        "bitstream": "make a bitstream of a generated core, and all that comes with it",
+        "vivado-project": "write the folder that a machine with Vivado builds by one command",
+        "deploy": "write the overlay package of a bitstream that is there",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("--board", required=True, help="name of a board")
+        command.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
+        if name == "bitstream":
+            command.add_argument("--backend", default="auto", help="auto, or one of the board's")
+            command.add_argument("--seed", type=int, default=SEED, help="of the placer")
+    page = commands.add_parser("page", help="write report/index.html of a build folder")
+    page.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
+    index = commands.add_parser("index", help="write index.html of all builds")
+    index.add_argument("--builds", required=True, type=Path, help="folder of the builds")
     commands.add_parser("bench", help="measure the README's figures again (make bench)")
-    arguments = parser.parse_args()
-    if arguments.command == "bitstream":
-        made = make_bitstream(load_board(arguments.board), arguments.build, arguments.seed)
-        print(f"{made.path}: {made.summary()}")
-    elif arguments.command == "bench":
-        from sbnn.boards.bench import bench
-
-        bench()
-    elif arguments.command == "show":
-        board = load_board(arguments.board)
-        print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")
-    elif arguments.list:
-        print(" ".join(board_names()))
-    elif arguments.table:
-        print(board_table(), end="")
-    else:
-        parser.print_help()
+    return parser
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ FAMILIES = ("ecp5", "ice40", "gowin", "xc7", "xcup")
 FLOWS = ("yosys", "vivado", "openxc7")
 SHELLS = ("uart", "zynq")
 ROUTERS = ("default", "router1", "router2")
+PROCESSORS = ("zynq7", "zynqmp")
 
 
 class BoardError(UserError):
@@ -71,6 +72,23 @@ class Button:
 
 
 @dataclass(frozen=True)
+class Processor:
+    """The processing system of a Zynq; it drives the clock of the core, `Clock.mhz`.
+
+    Attributes:
+        kind: one of `PROCESSORS`.
+        crystal_mhz: the board's oscillator at PS_CLK or PS_REF_CLK.
+        pll_mhz: the IO PLL, as the board's boot loader leaves it; FCLK0 or PL0 divides it.
+        board_part: Vivado's name of the board's preset, used where it is installed.
+    """
+
+    kind: str
+    crystal_mhz: float
+    pll_mhz: float
+    board_part: str
+
+
+@dataclass(frozen=True)
 class Board:
     """One board, read from boards/<name>/board.toml.
 
@@ -82,7 +100,8 @@ class Board:
         part: full ordering code.
         package: package as the open place-and-route tool names it.
         speed: speed grade.
-        device: device flag of nextpnr without its dashes; empty where nextpnr is not used.
+        device: what nextpnr calls the die: its device flag without the dashes, or Gowin's family; empty
+            where the yosys flow is not used.
         shell: what surrounds the core, one of `SHELLS`.
         flows: the ways to a bitstream, best first, from `FLOWS`.
         router: nextpnr's router, one of `ROUTERS`.
@@ -91,7 +110,9 @@ class Board:
         budget: what the part holds.
         uart: the serial port, None where the board has none that the FPGA reaches.
         reset: a button, or None.
+        processor: the processing system, None outside the Zynq family.
         leds: package pins, the first is led[0].
+        leds_active_high: whether a LED lights at 1.
         tie_high: output port to package pin, for pins that must be driven high.
         program: command that loads a bitstream, `{bit}` stands for its path.
         provenance: where the figures come from, by topic.
@@ -113,7 +134,9 @@ class Board:
     budget: Budget
     uart: Uart | None
     reset: Button | None
+    processor: Processor | None
     leds: tuple[str, ...]
+    leds_active_high: bool
     tie_high: dict[str, str]
     program: str
     provenance: dict[str, str]
@@ -153,6 +176,7 @@ def load_board(name: str, folder: Path = BOARDS) -> Board:
 
 def _board(table: "_Table") -> Board:
     uart, reset = table.section("uart", optional=True), table.section("reset", optional=True)
+    processor = table.section("processor", optional=True)
     clock, budget = table.section("clock"), table.section("budget")
     if clock is None or budget is None:  # section() has raised; this tells the type checker
         raise BoardError(f"{table.where}: clock and budget are needed")
@@ -179,12 +203,21 @@ def _board(table: "_Table") -> Board:
         ),
         uart=None if uart is None else Uart(uart.text("tx"), uart.text("rx"), uart.count("baud")),
         reset=None if reset is None else Button(reset.text("pin"), reset.flag("active_high")),
+        processor=None
+        if processor is None
+        else Processor(
+            kind=processor.choice("kind", PROCESSORS),
+            crystal_mhz=processor.frequency("crystal_mhz"),
+            pll_mhz=processor.frequency("pll_mhz"),
+            board_part=processor.text("board_part"),
+        ),
         leds=table.texts("leds"),
+        leds_active_high=table.flag("leds_active_high", default=True),
         tie_high=table.names("tie_high"),
         program=table.text("program"),
         provenance=table.names("provenance"),
     )
-    for part in (table, clock, budget, uart, reset):
+    for part in (table, clock, budget, uart, reset, processor):
         if part is not None:
             part.finish()
     _check(table.where, board)
@@ -198,7 +231,14 @@ def _check(where: str, board: Board) -> None:
     if board.shell == "uart" and not board.clock.pin:
         raise BoardError(f"{where}: shell is 'uart', needs clock.pin")
     if "yosys" in board.flows and not board.device:
-        raise BoardError(f"{where}: flows has 'yosys', needs device (nextpnr's device flag)")
+        raise BoardError(f"{where}: flows has 'yosys', needs device (nextpnr's name of the die)")
+    if board.shell == "zynq" and board.processor is None:
+        raise BoardError(f"{where}: shell is 'zynq', needs a [processor] section")
+    if board.processor is not None and board.processor.pll_mhz % board.clock.mhz:
+        raise BoardError(
+            f"{where}: clock.mhz is {board.clock.mhz:g}, needs a divisor of processor.pll_mhz "
+            f"({board.processor.pll_mhz:g})"
+        )
     if board.uart is not None and board.clock.mhz * 1e6 < 4 * board.uart.baud:
         raise BoardError(
             f"{where}: uart.baud is {board.uart.baud}, needs at most a quarter of the clock "
@@ -284,8 +324,8 @@ class _Table:
             raise self._wrong(key, value, "a positive number")
         return float(value)
 
-    def flag(self, key: str) -> bool:
-        value = self._get(key, "true or false")
+    def flag(self, key: str, default: bool | None = None) -> bool:
+        value = self._get(key, "true or false", default)
         if not isinstance(value, bool):
             raise self._wrong(key, value, "true or false")
         return value

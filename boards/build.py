@@ -1,51 +1,149 @@
-"""Make a bitstream of a generated core: check the folder, choose the backend, run it."""
+"""Make a bitstream of a generated core: choose a backend, verify, build, package, show."""
 
+import contextlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
-from sbnn.boards.backends import yosys
-from sbnn.boards.backends.bitstream import Bitstream
+from sbnn.boards.backends import vivado
+from sbnn.boards.backends.bitstream import REPORT, Bitstream
+from sbnn.boards.backends.choice import AUTO, NoBackendError, choose
+from sbnn.boards.backends.fit import check_estimate, core_counts
 from sbnn.boards.board import Board, BoardError
-from sbnn.boards.reports import check_fit
+from sbnn.boards.deploy import write_deploy
+from sbnn.boards.page import write_page
+from sbnn.boards.verify import verify
+from sbnn.boards.vivado_project import COMMAND, write_project
 from sbnn.hls.manifest import Manifest, load_manifest
-from sbnn.hls.synth import synthesise
+from sbnn.train.errors import UserError
 
 SEED = 1
 
 
-def make_bitstream(board: Board, folder: Path, seed: int = SEED) -> Bitstream:
-    """Make bitfile/<model>.bit in a build folder that holds a generated core.
+def make_bitstream(
+    board: Board,
+    folder: Path,
+    seed: int = SEED,
+    backend: str = AUTO,
+    say: Callable[[str], None] = lambda line: None,
+) -> Bitstream:
+    """Make the bitstream of the core in a build folder, its deploy folder and its page.
+
+    Where no backend's tools are here, writes what a machine with Vivado needs and says so.
 
     Args:
         board: the board.
         folder: build/<model>/<board>, with manifest.json and the core's Verilog.
         seed: of the placer.
+        backend: "auto" or the name of one.
+        say: takes the lines that tell which backend was chosen and why.
 
     Raises:
-        BoardError: no core, the design does not fit or misses its clock, or no flow for the board.
+        BoardError: no core, no backend, or the design does not fit, differs or misses its clock.
         ToolError: a tool is missing or failed.
+    """
+    manifest = read_core(board, folder)
+    try:
+        made = _bitstream(board, manifest, folder, seed, backend, say)
+    except UserError as error:
+        # The page of a refused build says why; a page that cannot be made must not hide that.
+        with contextlib.suppress(UserError):
+            write_page(folder, str(error))
+        raise
+    write_page(folder)
+    write_deploy(board, folder, made.report["backend"], made.path)
+    return made
+
+
+def _bitstream(
+    board: Board,
+    manifest: Manifest,
+    folder: Path,
+    seed: int,
+    backend: str,
+    say: Callable[[str], None],
+) -> Bitstream:
+    try:
+        choice = choose(board, backend)
+    except NoBackendError as error:
+        if vivado.NAME not in board.flows or backend not in (AUTO, vivado.NAME):
+            raise
+        say(str(error))
+        project = write_project(board, manifest, folder)
+        core_counts(board, manifest, folder)
+        verify(folder)
+        raise BoardError(_what_vivado_needs(board, manifest, project)) from error
+    for line in choice.reasons:
+        say(line)
+    check_estimate(board, manifest)
+    for check in verify(folder):
+        say(f"verified: {check.vectors} {check.name} equal")
+    return choice.backend.build(board, folder, seed)
+
+
+def make_project(board: Board, folder: Path) -> Path:
+    """Write and return build/<model>/<board>/vivado/.
+
+    Raises:
+        BoardError: no core, or Vivado does not build for the board.
+    """
+    return write_project(board, read_core(board, folder), folder)
+
+
+def make_deploy(board: Board, folder: Path) -> Path:
+    """Write and return the deploy folder of a bitstream that was made here, or by Vivado elsewhere.
+
+    Raises:
+        BoardError: there is no bitstream of this core.
+    """
+    manifest = read_core(board, folder)
+    if (folder / "vivado" / "out" / "result.txt").is_file():
+        vivado.collect(board, manifest, folder, SEED, {})
+    report = _route_report(folder)
+    if report.get("build_id") != manifest.build_id:
+        raise BoardError(
+            f"{folder}: no bitstream of build {manifest.build_id}; "
+            f"make bitstream BOARD={board.name} MODEL={manifest.model} makes it"
+        )
+    found = sorted(folder.glob(f"bitfile/{manifest.model}.bi[tn]")) + sorted(
+        folder.glob(f"bitfile/{manifest.model}.fs")
+    )
+    if not found:
+        raise BoardError(
+            f"{folder}/bitfile: no bitstream; make bitstream BOARD={board.name} makes it"
+        )
+    return write_deploy(board, folder, str(report["backend"]), found[0])
+
+
+def read_core(board: Board, folder: Path) -> Manifest:
+    """Return the manifest of the core in a build folder.
+
+    Raises:
+        BoardError: it was generated for another board.
+        ManifestError: there is none.
     """
     manifest = load_manifest(folder / "manifest.json")
     if manifest.board != board.name:
         raise BoardError(
             f"{folder}/manifest.json: was generated for {manifest.board}, needs {board.name}"
         )
-    if yosys.NAME not in board.flows:
-        _stop_after_synthesis(board, manifest, folder)
-    return yosys.build(board, folder, seed)
+    return manifest
 
 
-def _stop_after_synthesis(board: Board, manifest: Manifest, folder: Path) -> NoReturn:
-    """Synthesise the core of a board that has no flow here yet, and say what is missing."""
-    path = folder / "report" / "synth.json"
-    report = json.loads(path.read_text()) if path.is_file() else {}
-    if (report.get("rtl_digest"), report.get("family")) != (manifest.rtl_digest, board.family):
-        report = synthesise(folder, manifest, board.family)
-    counts = {name: int(report["total"][name]) for name in ("lut", "ff", "bram")}
-    check_fit(board, manifest.model, counts)
-    raise BoardError(
-        f"{board.name}: {folder} has the Verilog and its {board.family} synthesis report "
-        f"({counts['lut']} LUT, {counts['ff']} FF), but a bitstream needs Vivado or openXC7, and "
-        "their flows come with the next release"
+def _what_vivado_needs(board: Board, manifest: Manifest, project: Path) -> str:
+    others = [name for name in board.flows if name != vivado.NAME]
+    return (
+        f"{board.name}: {' and '.join(['Vivado', *others])} "
+        f"{'are' if others else 'is'} not on this machine, so take {project} to one with Vivado, "
+        f"run `{COMMAND}` in it, bring its out/ back and run "
+        f"make deploy BOARD={board.name} MODEL={manifest.model}"
     )
+
+
+def _route_report(folder: Path) -> dict[str, Any]:
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}

@@ -10,8 +10,8 @@ import struct
 import zlib
 from dataclasses import dataclass
 
-from sbnn.boards.board import Board, BoardError
 from sbnn.hls.manifest import Manifest
+from sbnn.train.errors import UserError
 
 VERSION = 1
 PING, INFO, INFER = 1, 2, 3
@@ -35,6 +35,10 @@ RX_DEPTH = 512
 # Above the pauses of a loaded host between two USB packets, below what a person notices.
 GAP_SECONDS = 0.1
 FRAMES_IN_FLIGHT = 2
+
+
+class ProtocolError(UserError):
+    """A core whose images or results do not fit the protocol."""
 
 
 @dataclass(frozen=True)
@@ -74,12 +78,12 @@ def max_images(manifest: Manifest) -> int:
     """Return how many images may be outstanding so that their answers fit the send buffer.
 
     Raises:
-        BoardError: not one result fits.
+        ProtocolError: not one result fits.
     """
     room = TX_DEPTH - FRAMES_IN_FLIGHT * (HEADER_BYTES + TRAILER_BYTES)
     images = min(room // manifest.result_bytes, 0xFFFF)
     if images < 1 or manifest.image_bytes > 0xFFFF:
-        raise BoardError(
+        raise ProtocolError(
             f"{manifest.model}: images of {manifest.image_bytes} bytes and results of "
             f"{manifest.result_bytes} do not fit the serial protocol (65535 and {room} bytes)"
         )
@@ -99,14 +103,12 @@ def info_of(manifest: Manifest) -> Info:
     )
 
 
-def images_per_second(board: Board, manifest: Manifest) -> float:
+def images_per_second(baud: int, manifest: Manifest) -> float:
     """Return the bound that the line sets: 10 bits a byte, full frames, both directions at once."""
-    if board.uart is None:
-        raise BoardError(f"boards/{board.name}: has no serial port")
     images = frame_images(info_of(manifest))
     sent = images * manifest.image_bytes + HEADER_BYTES + 4
     received = images * manifest.result_bytes + HEADER_BYTES + TRAILER_BYTES
-    return images * board.uart.baud / 10 / max(sent, received)
+    return images * baud / 10 / max(sent, received)
 
 
 def frame_images(info: Info) -> int:

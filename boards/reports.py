@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,12 @@ from typing import Any
 from sbnn.boards.board import Board, BoardError
 from sbnn.hls.synth import FAMILIES
 
-# Names in nextpnr-ecp5's utilisation report.
-ROUTED = {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"}
+# Names in nextpnr's utilisation reports. A cell of iCE40 holds a LUT and a flip-flop and counts once.
+ROUTED = {
+    "ecp5": {"lut": "TRELLIS_COMB", "ff": "TRELLIS_FF", "bram": "DP16KD", "dsp": "MULT18X18D"},
+    "ice40": {"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"},
+    "gowin": {"lut": "LUT4", "ff": "DFF", "bram": "BSRAM", "dsp": "MULT18X18"},
+}
 
 
 @dataclass(frozen=True)
@@ -49,24 +54,65 @@ def read_synthesis(path: Path, family: str) -> dict[str, int]:
     }
 
 
-def read_route(path: Path) -> tuple[dict[str, int], dict[str, Timing]]:
-    """Return {lut, ff, bram, dsp} and the timing per clock from nextpnr-ecp5's JSON report.
+def logic_cells(path: Path, family: str) -> int:
+    """Return the cells that a flattened netlist takes where a cell holds one LUT and one flip-flop.
+
+    nextpnr joins the two where `Family.joins` allows it; every other flip-flop takes a cell for itself.
+
+    Args:
+        path: what yosys' write_json wrote.
+        family: key of `FAMILIES`, one whose `joins` is not empty.
+
+    Raises:
+        BoardError: not such a netlist.
+    """
+    kind = FAMILIES[family]
+    try:
+        modules = _json(path)["modules"].values()
+        top = next(module for module in modules if "top" in module["attributes"])
+        users = Counter(bit for port in top["ports"].values() for bit in port["bits"])
+        feeds: set[object] = set()  # bits that a LUT drives
+        inputs: list[object] = []  # the data bit of each flip-flop
+        cells = 0
+        for cell in top["cells"].values():
+            luts = sum(n for name, n in kind.lut.items() if re.fullmatch(name, cell["type"]))
+            cells += luts
+            for port, bits in cell["connections"].items():
+                if cell["port_directions"].get(port) != "output":
+                    users.update(bits)
+                elif luts == 1:
+                    feeds.update(bits)
+            if re.fullmatch(kind.ff, cell["type"]):
+                inputs.append(cell["connections"]["D"][0])
+    except (KeyError, TypeError, AttributeError, IndexError, StopIteration) as error:
+        raise BoardError(f"{path}: not a netlist of yosys ({error!r})") from error
+    alone = [bit for bit in inputs if bit not in feeds or (kind.joins == "own" and users[bit] > 1)]
+    return cells + len(alone)
+
+
+def read_route(path: Path, family: str) -> tuple[dict[str, int], dict[str, Timing]]:
+    """Return {lut, ff, bram, dsp} and the timing per clock from nextpnr's JSON report.
+
+    Where nextpnr counts cells, as on iCE40, there is no "ff". A design's only clock is "clk", as in
+    every top of this project; nextpnr calls it after some net behind the pin.
 
     Raises:
         BoardError: not such a report, or one without a clock.
     """
     table = _json(path)
     try:
-        used = {name: int(table["utilization"][cell]["used"]) for name, cell in ROUTED.items()}
+        used = {
+            name: int(table["utilization"][cell]["used"]) for name, cell in ROUTED[family].items()
+        }
         clocks = {
-            _port(net): Timing(float(found["achieved"]), float(found["constraint"]))
+            net: Timing(float(found["achieved"]), float(found["constraint"]))
             for net, found in table["fmax"].items()
         }
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BoardError(f"{path}: not a nextpnr report ({error!r})") from error
     if not clocks:
         raise BoardError(f"{path}: nextpnr found no clock")
-    return used, clocks
+    return used, {"clk": next(iter(clocks.values()))} if len(clocks) == 1 else clocks
 
 
 def check_fit(board: Board, model: str, used: dict[str, int]) -> None:
@@ -102,11 +148,6 @@ def shares(board: Board, used: dict[str, int]) -> dict[str, dict[str, float]]:
         percent = round(100 * count / budget, 1) if budget else 0.0
         table[name] = {"used": count, "budget": budget, "percent": percent}
     return table
-
-
-def _port(net: str) -> str:
-    """Return the port behind nextpnr's name of a clock net: "$glbnet$clk$TRELLIS_IO_IN" is clk."""
-    return re.sub(r"^\$glbnet\$|\$TRELLIS_IO_IN$", "", net)
 
 
 def _json(path: Path) -> Any:

@@ -187,7 +187,8 @@ def _leds(board: Board, beat: int) -> str:
     lines = [f"  assign {name} = 1'b1;" for name in board.tie_high]
     if board.leds:
         shown = signs + ([f"last_class[{bits - 1}:0]"] if bits else [])
-        lines.append(f"  assign led = {len(board.leds)}'({{{', '.join(shown)}}});")
+        word = f"{len(board.leds)}'({{{', '.join(shown)}}})"
+        lines.append(f"  assign led = {word if board.leds_active_high else f'~({word})'};")
     unused = ["1'b0"] + (["last_class"] if bits < 8 else [])
     unused += [f"heartbeat_q[{beat}]", "busy", "last_error"][len(signs) :]
     lines.append(f"  wire unused = &{{{', '.join(unused)}}};")

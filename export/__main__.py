@@ -15,6 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sbnn.export", description=__doc__)
     parser.add_argument("model", help="a model's name, see python -m sbnn.train --list")
     parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument("--trained", type=Path, help="its trained file, if not the tracked one")
     parser.add_argument("--data", type=Path, help="folder with the data set")
     arguments = parser.parse_args()
     # Brevitas warns on import of an optional package that nothing here uses.
@@ -23,8 +24,8 @@ def main() -> None:
     from sbnn.export.qonnx import write_qonnx
     from sbnn.train.trained import load_trained, trained_digest
 
-    config, module = load_trained(arguments.model)
-    trained = trained_digest(arguments.model)
+    config, module = load_trained(arguments.model, arguments.trained)
+    trained = trained_digest(arguments.model, arguments.trained)
     properties = {
         "sbnn.model": config.name,
         "sbnn.version": version(),

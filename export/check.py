@@ -12,7 +12,7 @@ from sbnn.export.execute import execute
 from sbnn.export.qonnx import ExportError
 from sbnn.train.config import ModelConfig
 from sbnn.train.data import find, load, sample_images
-from sbnn.train.model import SparseBinaryMlp
+from sbnn.train.model import SparseBinaryNet
 
 IMAGES = 1000
 
@@ -24,7 +24,7 @@ class Check:
     Attributes:
         images: number of images.
         images_from: the data set, or the tracked sample.
-        layers: names of the hidden activations.
+        layers: names of the hidden maps: act<i> behind the sign of layer i, pool<i> behind its pool.
         hidden_bits: number of bits compared in them.
         max_score_difference: largest |qonnx - torch| of a score; both add in float32.
     """
@@ -49,13 +49,13 @@ def check_images(config: ModelConfig, folder: Path | None = None) -> tuple[NDArr
 
 
 def check(
-    model: ModelProto, module: SparseBinaryMlp, images: NDArray[np.uint8], images_from: str
+    model: ModelProto, module: SparseBinaryNet, images: NDArray[np.uint8], images_from: str
 ) -> Check:
     """Compare qonnx's execution with torch: every hidden bit and every class.
 
     Args:
         model: the QONNX graph.
-        module: in eval mode, with `hidden_bits`, see `sbnn.train.model`.
+        module: in eval mode; its `hidden_bits` gives the maps by name, see `sbnn.train.model`.
         images: (B, *shape) uint8.
         images_from: goes into the result.
 
@@ -65,20 +65,22 @@ def check(
     found = execute(model, images)
     with torch.no_grad():
         pixels = torch.from_numpy(images.astype(np.float32))
-        hidden = [bits.numpy() > 0 for bits in module.hidden_bits(pixels)]
+        hidden = {name: bits.numpy() > 0 for name, bits in module.hidden_bits(pixels).items()}
         scores = module(pixels).numpy()
-    names = tuple(f"act{index}" for index in range(1, len(hidden) + 1))
     if len(found.hidden) != len(hidden):
         raise ExportError(
             f"QONNX graph has {len(found.hidden)} hidden activations, the module {len(hidden)}"
         )
-    for name, wanted, bits in zip(names, hidden, found.hidden, strict=True):
+    for (name, wanted), bits in zip(hidden.items(), found.hidden, strict=True):
+        if bits.shape != wanted.shape:
+            raise ExportError(f"layer {name}: is {bits.shape} in QONNX and {wanted.shape} in torch")
         wrong = np.argwhere(bits != wanted)
         if len(wrong):
-            image, neuron = wrong[0].tolist()
+            image, neuron, *at = wrong[0].tolist()
+            where = f"channel {neuron} at row {at[0]}, column {at[1]}" if at else f"neuron {neuron}"
             raise ExportError(
                 f"layer {name}: {len(wrong)} of {bits.size} bits differ between QONNX and torch, "
-                f"first neuron {neuron} of image {image}"
+                f"first {where} of image {image}"
             )
     differ = np.flatnonzero(found.classes != scores.argmax(1))
     if len(differ):
@@ -89,7 +91,7 @@ def check(
     return Check(
         images=len(images),
         images_from=images_from,
-        layers=names,
+        layers=tuple(hidden),
         hidden_bits=sum(bits.size for bits in found.hidden),
         max_score_difference=float(np.abs(found.scores - scores).max()),
     )

@@ -4,9 +4,12 @@ A weight (w01 + xi) * eta becomes Quant(bitwidth 1, unsigned, scale eta, zero po
 activation BipolarQuant. Brevitas' own handler refuses a zero point on 1 bit; ours takes it.
 """
 
+import contextlib
 import copy
 import io
 import warnings
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from brevitas.export.onnx.qonnx.function import BrevitasQuantOp
@@ -16,6 +19,8 @@ from onnx import ModelProto, TensorProto, checker
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from torch import Tensor, nn
+from torch.onnx import symbolic_helper
+from torch.onnx.utils import register_custom_op_symbolic, unregister_custom_op_symbolic
 
 from sbnn.train.errors import UserError
 from sbnn.train.quantizers import SparseBinaryWeightProxy
@@ -48,6 +53,26 @@ class SparseBinaryManager(QONNXManager):  # type: ignore[misc]
     handlers = (SparseBinaryWeightHandler, *QONNXManager.handlers)
 
 
+@contextlib.contextmanager
+def _plain_padding() -> Iterator[None]:
+    """Within this, a constant padding is one Pad node; torch writes a dozen to compute its sizes."""
+
+    @symbolic_helper.parse_args("v", "is", "s", "f")
+    def symbolic(graph: Any, x: Any, sizes: list[int], mode: str, value: float) -> Any:
+        if mode != "constant":
+            raise RuntimeError(f"padding of mode {mode}, needs constant")
+        left, right, top, bottom = sizes
+        pads = torch.tensor([0, 0, top, left, 0, 0, bottom, right])
+        constants = (graph.op("Constant", value_t=item) for item in (pads, torch.tensor(value)))
+        return graph.op("Pad", x, *constants, mode_s="constant")
+
+    register_custom_op_symbolic("aten::pad", symbolic, OPSET)
+    try:
+        yield
+    finally:
+        unregister_custom_op_symbolic("aten::pad", OPSET)
+
+
 def write_qonnx(
     module: nn.Module, shape: tuple[int, ...], properties: dict[str, str]
 ) -> ModelProto:
@@ -64,7 +89,7 @@ def write_qonnx(
     frozen = _with_quantized_weights(module)
     stream = io.BytesIO()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _plain_padding():
             warnings.simplefilter("ignore")
             # TorchScript: MatMul and Flatten, which FINN likes; the newer exporter gives Gemm.
             model = SparseBinaryManager.export(

@@ -255,12 +255,8 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
         LoweringError: a bit or a class differs; names layer, neuron and image.
     """
     wanted, found = execute(original, images), reference.run(network, images)
-    activated = [
-        (layer, bits)
-        for layer, bits in zip(network.layers, found.hidden, strict=False)
-        if not layer.pool
-    ]
-    for (layer, bits), graph_bits in zip(activated, wanted.hidden, strict=True):
+    hidden = zip(network.layers, found.hidden, strict=False)
+    for (layer, bits), graph_bits in zip(hidden, wanted.hidden, strict=True):
         if graph_bits.ndim == 4:  # (images, channels, rows, columns)
             graph_bits = graph_bits.transpose(0, 2, 3, 1)
         wrong = np.argwhere(graph_bits != bits)

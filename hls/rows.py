@@ -62,12 +62,12 @@ def resolve(network: Network) -> tuple[LayerRows, ...]:
     return tuple(resolved)
 
 
-def channels_read(layer: SparseLayer, channels: int) -> BoolArray:
-    """Return which channels of its input map a layer reads at some position, (channels,) bool.
+def inputs_read(layer: SparseLayer) -> BoolArray:
+    """Return which values of a vector the layer reads, (inputs,) bool.
 
     S reads every input, so with one rail and a xi that is not 0 none is dead.
     """
-    columns = np.asarray(layer.w01.any(axis=0)).reshape(layer.rails, -1, channels).any(axis=(0, 1))
+    columns = np.asarray(layer.w01.any(axis=0)).reshape(layer.rails, -1).any(axis=0)
     return np.asarray(columns | (layer.rails == 1 and bool(layer.xi_num.any())))
 
 

@@ -11,7 +11,7 @@ from cocotb.task import resume
 from cocotb.triggers import FallingEdge, Timer, select
 from stream import setting
 
-from sbnn.boards import driver as driver_module
+from sbnn.boards.driver import Results, pack_images
 from sbnn.boards.protocol import (
     HEADER_BYTES,
     INFER,
@@ -130,7 +130,7 @@ class Bench:
         return self.vectors["images"]
 
     def payload(self, indices: list[int]) -> bytes:
-        return driver_module.pack_images(self.manifest, self.images[indices]).tobytes()
+        return pack_images(self.manifest, self.images[indices]).tobytes()
 
     def request(self, indices: list[int]) -> bytes:
         self.tag = self.tag % 255 + 1
@@ -186,7 +186,7 @@ async def start(dut, deviation: float = 0.0) -> Bench:
     return Bench(dut, line, load_manifest(Path(setting("manifest"))), vectors)
 
 
-def compare(bench: Bench, results: driver_module.Results, images: int) -> None:
+def compare(bench: Bench, results: Results, images: int) -> None:
     for n in range(images):
         have = [int(results.classes[n]), *results.scores[n].tolist()]
         need = [int(bench.vectors["classes"][n]), *bench.vectors["scores"][n].tolist()]

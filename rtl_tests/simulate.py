@@ -1,41 +1,23 @@
 """Build a design with Verilator once per content and run cocotb tests on it."""
 
-import fcntl
-import hashlib
 import os
-import subprocess
 import sys
 import tempfile
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 
 from cocotb_tools.config import libs_dir, share_dir
 from cocotb_tools.runner import get_runner
 
-from sbnn.hls.tools import environment
+from sbnn.hls.tools import environment, run_tool
+from sbnn.hls.verilate import built, cache_folder, compile_objects, content_key, runtime
+from sbnn.hls.verilate import verilate as run_verilator
 
+__all__ = ["CACHE", "ROOT", "built", "run_cocotb", "verilate"]
 ROOT = Path(__file__).resolve().parent.parent
-CACHE = ROOT / "build" / "sim"
-VERILATOR = Path(environment()["VERILATOR_ROOT"])
-_FLAGS = (
-    "-std=gnu++20",
-    "-fcoroutines",
-    "-pthread",
-    "-w",
-    "-DVERILATOR=1",
-    "-DVM_COVERAGE=0",
-    "-DVM_SC=0",
-    "-DVM_TIMING=0",
-    "-DVM_TRACE=0",
-    "-DVM_TRACE_FST=0",
-    "-DVM_TRACE_VCD=0",
-    "-DVM_TRACE_SAIF=0",
-    f"-I{VERILATOR / 'include'}",
-    f"-I{VERILATOR / 'include' / 'vltstd'}",
-)
+CACHE = cache_folder()
 
 
 def verilate(
@@ -47,10 +29,7 @@ def verilate(
     and compiles Verilator's runtime anew for each design (20 of 27 CPU seconds for a small one).
     """
     settings = [f"-G{name}={value}" for name, value in (parameters or {}).items()]
-    tools = version("verilator") + version("cocotb")
-    key = hashlib.sha256(repr((sorted(files.items()), top, settings, tools)).encode()).hexdigest()[
-        :20
-    ]
+    key = content_key(sorted(files.items()), top, settings, version("cocotb"))
     folder = CACHE / f"{top}-{key}"
     with built(folder) as missing:
         if missing:
@@ -59,82 +38,16 @@ def verilate(
 
 
 def _build(folder: Path, files: Mapping[str, str], top: str, settings: list[str]) -> None:
-    source = folder / "source"
-    source.mkdir(parents=True, exist_ok=True)
-    for name, text in files.items():
-        (source / Path(name).name).write_text(text)
     bridge = share_dir / "lib" / "verilator" / "verilator.cpp"
-    _run(
-        folder,
-        "verilator",
-        "-cc",
-        "--exe",
-        "-Mdir",
-        str(folder),
-        "--top-module",
-        top,
-        "--vpi",
-        "--public-depth",
-        "1",
-        "--prefix",
-        "Vtop",
-        "--assert",
-        "-Wall",
-        "-Wno-fatal",
-        "--timescale",
-        "1ns/1ps",
-        *settings,
-        str(bridge),
-        f"-I{source}",
-        *(str(source / Path(name).name) for name in files if not name.endswith(".vh")),
-    )
-    parts = [*sorted(folder.glob("Vtop*.cpp")), bridge]
-    everything = "".join(f'#include "{path}"\n' for path in parts)
-    (folder / "all.cpp").write_text(everything)
+    options = ["--exe", "--vpi", "--public-depth", "1", "--assert", *settings, str(bridge)]
+    parts = [*run_verilator(folder, files, top, options), bridge]
+    everything = folder / "all.cpp"
+    everything.write_text("".join(f'#include "{path}"\n' for path in parts))
     # -O0: sbnn95 compiles in 17 s instead of 75 s at -O1; 1,000 images then take 10 s instead of 1 s.
-    _run(folder, "g++", *_FLAGS, "-O0", f"-I{folder}", "-c", "all.cpp", "-o", "all.o")
-    objects = sorted(str(path) for path in _runtime().glob("*.o"))
-    _run(
-        folder,
-        "g++",
-        "all.o",
-        *objects,
-        "-pthread",
-        f"-Wl,-rpath,{libs_dir}",
-        f"-L{libs_dir}",
-        "-lcocotbvpi_verilator",
-        "-o",
-        top,
-    )
-
-
-def _runtime() -> Path:
-    """Return the folder of Verilator's runtime as objects, built once."""
-    folder = CACHE / f"runtime-{version('verilator')}-{version('cocotb')}"
-    with built(folder) as missing:
-        if missing:
-            for part in ("", "_vpi", "_threads"):
-                path = VERILATOR / "include" / f"verilated{part}.cpp"
-                _run(folder, "g++", *_FLAGS, "-O2", "-c", str(path), "-o", f"{path.stem}.o")
-    return folder
-
-
-@contextmanager
-def built(folder: Path) -> Iterator[bool]:
-    """Hold the lock of a cached folder; give whether it must be built, and mark it done at the end."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # pytest-xdist workers may want the same design
-        missing = not (folder / "done").exists()
-        yield missing
-        (folder / "done").touch()
-
-
-def _run(folder: Path, *argv: str) -> None:
-    done = subprocess.run(
-        argv, cwd=folder, env=environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{argv[0]}: {done.stderr[-3000:]}"
+    objects = compile_objects(folder, [everything], ["-O0"])
+    objects += runtime("verilated.cpp", "verilated_vpi.cpp", "verilated_threads.cpp")
+    link = ["-pthread", f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}", "-lcocotbvpi_verilator"]
+    run_tool(["g++", *map(str, objects), *link, "-o", top], folder, folder / "link.log")
 
 
 def run_cocotb(folder: Path, top: str, module: str, test: str, **settings: object) -> None:

@@ -8,7 +8,6 @@ import random
 import threading
 import tty
 from collections.abc import Callable
-from pathlib import Path
 from select import select as select_ready
 
 import cocotb
@@ -17,8 +16,7 @@ from cocotb.triggers import Timer
 from serial_line import CLOCK_PS, compare, start
 from stream import setting
 
-from sbnn.boards import driver as driver_module
-from sbnn.boards.driver import Accelerator, DriverError, LinkError, open_port
+from sbnn.boards.driver import Accelerator, DriverError, LinkError, Results
 from sbnn.boards.protocol import (
     HEADER_BYTES,
     INFER,
@@ -28,6 +26,8 @@ from sbnn.boards.protocol import (
     frame_images,
     unpack_info,
 )
+from sbnn.boards.transports import uart
+from sbnn.boards.transports.uart import SerialPort, UartTransport
 from sbnn.hls.manifest import Manifest
 
 
@@ -38,13 +38,14 @@ async def infers(dut):
     count = len(bench.images)
     spent = []
 
-    def use() -> driver_module.Results:
-        board = Accelerator(bench.line, bench.manifest)
-        board.ping()
+    def use() -> Results:
+        link = UartTransport(bench.line, bench.manifest)
+        board = Accelerator(bench.manifest, link)
+        link.ping()
         spent.append(cocotb.utils.get_sim_time("ps"))
         results = board.run(bench.images)
         spent.append(cocotb.utils.get_sim_time("ps"))
-        assert board.retried == 0
+        assert link.retried == 0
         assert len(board.infer(bench.images[:0])) == 0
         return results
 
@@ -249,14 +250,14 @@ async def retries(dut):
     bench = await start(dut)
     rng = random.Random(int(setting("seed", "1")))
 
-    def use(attempts: int) -> tuple[driver_module.Results, int]:
-        board = Accelerator(bench.line, bench.manifest, retries=attempts)
+    def use(attempts: int) -> tuple[Results, int]:
+        link = UartTransport(bench.line, bench.manifest, retries=attempts)
         total = len(bench.images) * bench.manifest.image_bytes
         bench.line.damage = {
             bench.line.sent + rng.randrange(2 * total): rng.choice(["lose", "flip", "stop"])
             for _ in range(6)
         }
-        return board.run(bench.images), board.retried
+        return Accelerator(bench.manifest, link).run(bench.images), link.retried
 
     repeated = 0
     for _ in range(4):
@@ -268,10 +269,10 @@ async def retries(dut):
     bench.line.damage = {}
 
     def give_up() -> str:
-        board = Accelerator(bench.line, bench.manifest, retries=0)
+        link = UartTransport(bench.line, bench.manifest, retries=0)
         bench.line.damage = {bench.line.sent + HEADER_BYTES + 1: "flip"}
         try:
-            board.run(bench.images[:2])
+            Accelerator(bench.manifest, link).run(bench.images[:2])
         except LinkError as error:
             return str(error)
         return "no error"
@@ -294,13 +295,13 @@ async def refusals(dut):
         return "no error"
 
     other = Manifest(**(vars(manifest) | {"rtl_digest": "another"}))
-    said = await bridge(message)(lambda: Accelerator(bench.line, other))
+    said = await bridge(message)(lambda: UartTransport(bench.line, other))
     assert said == (
         f"the board holds build {manifest.build_id}, the manifest of {manifest.model} is build "
         f"{other.build_id}; load its bitstream"
     ), said
     dut.reset_button.value = 1
-    said = await bridge(message)(lambda: Accelerator(bench.line, manifest))
+    said = await bridge(message)(lambda: UartTransport(bench.line, manifest))
     assert said == "no answer from the board to INFO in 0.5 s", said
     dut.reset_button.value = 0
     await Timer(10 * CLOCK_PS, unit="ps")
@@ -309,14 +310,15 @@ async def refusals(dut):
 
 @cocotb.test()
 async def pseudo_terminal(dut):
-    """`open_port` and the real pyserial, with a pseudo-terminal between them and the pins."""
+    """The real pyserial, with a pseudo-terminal between them and the pins."""
     bench = await start(dut)
-    driver_module.TIMEOUT_SECONDS = 20  # of this machine's time: the simulator may have to wait
+    uart.TIMEOUT_SECONDS = 20  # of this machine's time: the simulator may have to wait
     master, slave = os.openpty()
     tty.setraw(slave)
 
-    def use() -> driver_module.Results:
-        with open_port(os.ttyname(slave), Path(setting("manifest"))) as board:
+    def use() -> Results:
+        line = SerialPort(os.ttyname(slave), 115200)
+        with Accelerator(bench.manifest, UartTransport(line, bench.manifest)) as board:
             return board.run(bench.images)
 
     done: list[object] = []

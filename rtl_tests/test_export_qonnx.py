@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 
@@ -22,7 +23,8 @@ from sbnn.export.qonnx import ExportError, write_qonnx
 from sbnn.hls import reference
 from sbnn.hls.lower import lower_with_report
 from sbnn.hls.tools import find_tool
-from sbnn.train.config import Weights, load_config
+from sbnn.train.config import Convolution, Input, Sparsity, Weights, load_config
+from sbnn.train.finalise import finalise
 from sbnn.train.model import build
 from sbnn.train.quantizers import SparseBinaryWeightProxy
 from sbnn.train.trained import load_trained
@@ -40,7 +42,7 @@ def random_module(seed, **changes):
     torch.manual_seed(seed)
     config = dataclasses.replace(load_config("digits"), **changes)
     module = build(config).eval()
-    for layer in module.linears():
+    for layer in module.weighted():
         torch.nn.init.normal_(layer.weight, mean=-0.1, std=0.1)
     for quantizer in module.quantizers():
         if quantizer.domain == "learned":
@@ -78,7 +80,7 @@ def test_torch_qonnx_and_integers_are_one(domain):
     answer = reference.run(network, IMAGES)
     with torch.no_grad():
         pixels = torch.from_numpy(IMAGES.astype(np.float32))
-        hidden = [bits.numpy() > 0 for bits in module.hidden_bits(pixels)]
+        hidden = [bits.numpy() > 0 for bits in module.hidden_bits(pixels).values()]
         classes = module(pixels).numpy().argmax(1)
     for layer, bits, wanted in zip(network.layers, answer.hidden, hidden, strict=False):
         assert np.array_equal(bits, wanted), layer.name
@@ -87,12 +89,100 @@ def test_torch_qonnx_and_integers_are_one(domain):
     assert len(set(classes.tolist())) > 2
 
 
+CONVOLUTIONS = (
+    Convolution(6, kernel=3, padding=1),
+    Convolution(8, kernel=2, stride=2, pool=2),
+    Convolution(5, kernel=3, stride=2, padding=2),
+)
+CONVOLUTIONAL = {
+    "convolutions": CONVOLUTIONS,
+    "hidden": (20,),
+    "sparsity": Sparsity(density=0.3),
+}
+GEOMETRIES = {
+    "bits": {},
+    "colour": {"input": Input("digits", (8, 8, 3), 8)},
+    "grey": {"input": Input("digits", (8, 8))},
+    "grey learned": {"input": Input("digits", (8, 8, 3)), "weights": Weights("learned", xi_frac=5)},
+    "per channel": {"weights": Weights("learned", xi_frac=4, per_channel=True)},
+    "closed form": {"weights": Weights("closed-form", xi_frac=6)},
+    "no hidden": {"hidden": ()},
+}
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_convolutions_equal_torch(geometry):
+    changes = {**CONVOLUTIONAL, **GEOMETRIES[geometry]}
+    config, module = random_module(8, **changes)
+    last = module.quantizers()[-1]
+    last.freeze(*last.levels(module.weighted()[-1].weight))
+    finalise(module)
+    shape = config.input.shape
+    images = np.random.default_rng(4).integers(0, 256, (120, *shape), np.uint8)
+    images[:60] //= 16  # as dark as digits are
+    model = write_qonnx(module, shape, {})
+    result = check(model, module, images, "random")
+    names = ("act1", "act2", "pool2", "act3", "act4")
+    assert result.layers == names[: len(config.layers)]
+    bits = 6 * 64 + 8 * 16 + 8 * 4 + 5 * 4 + sum(config.hidden)
+    assert (result.images, result.hidden_bits) == (120, 120 * bits)
+    assert result.max_score_difference == 0.0  # float32 sums are exact
+
+
+def test_nodes_of_a_convolutional_graph():
+    """The chain that README.md promises; lowering reads exactly this."""
+    config, module = random_module(8, **CONVOLUTIONAL)
+    graph = write_qonnx(module, config.input.shape, {}).graph
+    data = {"image"}
+    chain = []
+    for node in graph.node:
+        if data & set(node.input):
+            data |= set(node.output)
+            chain.append(node.op_type)
+    sign = ["BatchNormalization", "BipolarQuant"]
+    assert chain == [
+        *("Unsqueeze", "Sub", "BipolarQuant"),
+        *("Pad", "Conv", *sign),
+        *("Conv", *sign, "MaxPool"),
+        *("Pad", "Conv", *sign),
+        *("Flatten", "MatMul", *sign),
+        *("MatMul", "Add", "Mul"),
+    ]
+    constants = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    pads = [node for node in graph.node if node.op_type == "Pad"]
+    assert [constants[node.input[1]].tolist() for node in pads] == [
+        [0, 0, 1, 1, 0, 0, 1, 1],
+        [0, 0, 2, 2, 0, 0, 2, 2],
+    ]
+    assert [constants[node.input[2]].tolist() for node in pads] == [-1.0, -1.0]
+    grey = dataclasses.replace(config, input=Input("digits", (8, 8, 3)))
+    torch.manual_seed(0)
+    kinds = [n.op_type for n in write_qonnx(build(grey).eval(), (8, 8, 3), {}).graph.node]
+    assert kinds[:3] == ["Transpose", "Sub", "Mul"]
+
+
+def test_a_wrong_bit_in_a_map_is_named():
+    config, module = random_module(8, **CONVOLUTIONAL)
+    model = write_qonnx(module, config.input.shape, {})
+    (stored,) = [t for t in model.graph.initializer if t.name == "bn2.weight"]
+    value = numpy_helper.to_array(stored).copy()
+    value[3] = -value[3]
+    stored.CopyFrom(numpy_helper.from_array(value, "bn2.weight"))
+    with pytest.raises(ExportError) as error:
+        check(model, module, IMAGES, "random")
+    assert re.fullmatch(
+        r"layer act2: \d+ of 38400 bits differ between QONNX and torch, "
+        r"first channel 3 at row \d, column \d of image 0",
+        str(error.value),
+    )
+
+
 def test_per_channel_hidden_layers():
     config, module = random_module(
         6, weights=Weights(domain="learned", xi_frac=5, per_channel=True)
     )
     last = module.quantizers()[-1]
-    last.freeze(*last.levels(module.linears()[-1].weight))
+    last.freeze(*last.levels(module.weighted()[-1].weight))
     model = write_qonnx(module, config.input.shape, {})
     assert check(model, module, IMAGES, "random").images == 300
     network = lower_with_report(model, "net", images=IMAGES).network
@@ -114,7 +204,7 @@ def test_what_stands_in_the_file():
     assert graph.get_tensor_shape("image") == [1, 8, 8]
     constants = {t.name: numpy_helper.to_array(t) for t in model.graph.initializer}
     quants = [node for node in model.graph.node if node.op_type == "Quant"]
-    linears = zip(quants, module.linears(), module.quantizers(), strict=True)
+    linears = zip(quants, module.weighted(), module.quantizers(), strict=True)
     for node, layer, quantizer in linears:
         weight, scale, zero_point, bits = (constants[name] for name in node.input)
         attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
@@ -136,7 +226,7 @@ def test_quant_executes_to_the_weight_itself():
         graph, {"image": IMAGES[:1].astype(np.float32)}, return_full_exec_context=True
     )
     quants = graph.get_nodes_by_op_type("Quant")
-    for node, layer, quantizer in zip(quants, module.linears(), module.quantizers(), strict=True):
+    for node, layer, quantizer in zip(quants, module.weighted(), module.quantizers(), strict=True):
         eta, xi = quantizer.levels(layer.weight)
         w01 = (layer.weight > 0).float()
         assert np.array_equal(tensors[node.output[0]], ((w01 + xi) * eta).detach().numpy())

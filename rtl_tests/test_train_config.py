@@ -43,13 +43,71 @@ def test_quick_changes_only_what_it_says():
         load_config("digits", quick=True)
 
 
+CONVOLUTIONAL = """
+summary = "x"
+convolutions = [{ channels = 16, padding = 1, pool = 2 }, { channels = 24, stride = 2 }]
+hidden = []
+[input]
+dataset = "digits"
+shape = [8, 8, 3]
+"""
+
+
+def test_shapes_of_a_convolutional_model():
+    config = parse("m", CONVOLUTIONAL, "m/config.toml")
+    assert config.shapes == ((16, 27), (24, 144), (10, 24))
+    first, second, last = config.layers
+    assert (first.name, first.seen, first.made, first.positions) == (
+        "conv1",
+        (3, 8, 8),
+        (16, 8, 8),
+        64,
+    )
+    assert (second.name, second.seen, second.made) == ("conv2", (16, 4, 4), (24, 1, 1))
+    assert (last.name, last.inputs, last.convolution) == ("fc3", 24, None)
+    layers = load_config("cnv-sbnn95").layers
+    assert [layer.made for layer in layers[:6]] == [
+        (64, 30, 30),
+        (64, 28, 28),
+        (128, 12, 12),
+        (128, 10, 10),
+        (256, 3, 3),
+        (256, 1, 1),
+    ]
+    assert [layer.outputs for layer in layers[6:]] == [512, 512, 10]
+
+
+@pytest.mark.parametrize(("old", "new", "message"), [
+    ("stride = 2", "kernel = 5", "conv2: nothing is left of a map of 4 x 4"),
+    ("pool = 2", "pool = 9", "conv1: nothing is left of a map of 8 x 8"),
+    ("pool = 2", "pool = 0", "convolutions 1: pool is 0, needs at least 1"),
+    ("padding = 1", "padding = 3", "convolutions 1: padding is 3, needs 0 to 2"),
+    ("stride = 2", "strides = 2",
+     "unknown entry 'strides' in [convolutions 2]; there are: channels kernel stride padding pool"),
+    ("stride = 2", "stride = 'x'", "convolutions 2.stride is 'x', needs int"),
+    ("hidden = []", "hidden = []\nrails = 2", "rails is 2, needs 1 in a model with convolutions"),
+    ("[input]", "[sparsity]\nratio = [1, 2]\n[input]", "sparsity.ratio has 2 entries, needs 3"),
+])  # fmt: skip
+def test_mistakes_in_convolutions_are_named(old, new, message):
+    with pytest.raises(TrainError) as caught:
+        parse("m", CONVOLUTIONAL.replace(old, new, 1), "m/config.toml")
+    assert str(caught.value) == f"m/config.toml: {message}"
+
+
 @pytest.mark.parametrize(("old", "new", "message"), [
     ("hidden = [8, 8]", "hidden = [8, 0]", "hidden is [8, 0], needs positive layer widths"),
     ("hidden = [8, 8]", "", "needs 'hidden'"),
     ("threshold = 8", "threshold = 0", "input.threshold is 0, needs 1 to 255"),
     ("threshold = 8", "threshold = 'x'", "input.threshold is 'x', needs int"),
-    ("threshold = 8", "", "[input]: Input.__init__() missing 1 required positional argument: 'threshold'"),
-    ('"digits"', '"imagenet"', "input.dataset is 'imagenet', needs one of mnist, fashion-mnist, digits"),
+    ("shape = [8, 8]", "", "[input]: Input.__init__() missing 1 required positional argument: 'shape'"),
+    ("[8, 8]\nthr", "[8]\nthr",
+     "input.shape is [8], needs [height, width] or [height, width, channels]"),
+    ('"digits"', '"imagenet"',
+     "input.dataset is 'imagenet', needs one of mnist, fashion-mnist, cifar10, digits"),
+    ("threshold = 8", "threshold = 8\n[training]\nprecision = 'float16'",
+     "training.precision is 'float16', needs one of float32, bfloat16"),
+    ("threshold = 8", "[weights]\nxi_frac = 12",
+     "fc1: xi_frac 12 is too large for 64 inputs in float32"),
     ("threshold = 8", "threshold = 8\n[weights]\nxi = 0.3", "weights.xi is 0.3, needs a multiple of 1/2**0"),
     ("threshold = 8", "threshold = 8\n[weights]\nxy = 1",
      "unknown entry 'xy' in [weights]; there are: domain xi xi_frac per_channel"),

@@ -107,7 +107,8 @@ def test_download_keeps_nothing_that_is_not_the_published_file(small, monkeypatc
 
 
 def test_samples_are_real_images():
-    for name, shape in (("sbnn95", (200, 28, 28)), ("digits", (200, 8, 8))):
+    shapes = {"sbnn95": (200, 28, 28), "fashion-sbnn95": (200, 28, 28), "digits": (200, 8, 8)}
+    for name, shape in shapes.items():
         images, labels = data.sample_images(load_config(name))
         assert images.shape == shape
         assert images.dtype == np.uint8

@@ -135,3 +135,28 @@ def test_xi_off_its_grid_and_unknown_domain_are_named():
         SparseBinaryTensorQuant(fixed_xi=0.3, xi_frac=2)
     with pytest.raises(TrainError, match="'ternary': needs one of fixed, learned, closed-form"):
         SparseBinaryTensorQuant(domain="ternary")
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_convolutions_have_the_same_levels_as_their_matrix(per_channel):
+    torch.manual_seed(1)
+    latent = torch.randn(6, 4, 3, 3) - 0.5
+    wide, flat = closed_form(latent, per_channel), closed_form(latent.flatten(1), per_channel)
+    for level, wanted in zip(wide, flat, strict=True):
+        assert level.shape == ((6, 1, 1, 1) if per_channel else ())
+        assert torch.allclose(level.reshape(-1), wanted.reshape(-1))
+    kind = ScalingPerOutputType.CHANNEL if per_channel else ScalingPerOutputType.TENSOR
+    conv = qnn.QuantConv2d(
+        4,
+        6,
+        3,
+        bias=False,
+        weight_quant=SparseBinaryWeight,
+        weight_domain="closed-form",
+        weight_xi_frac=4,
+        weight_scaling_per_output_type=kind,
+    )
+    conv.weight.data.copy_(latent)
+    value, eta, zero_point, _ = conv.weight_quant.tensor_quant(conv.weight)
+    assert torch.equal(value, ((latent > 0).float() - zero_point) * eta)
+    assert len(eta.unique()) == (6 if per_channel else 1)

@@ -92,6 +92,7 @@ def _run(config: ModelConfig, seed: int | None, options: Any, process: Process) 
         seconds=result.seconds,
         processes=process.world,
         device=process.device.type,
+        source=split.source,
     )
 
 

@@ -18,14 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from sbnn.train import cifar
 from sbnn.train.config import ModelConfig, TrainError
 from sbnn.train.files import write_atomic
 
 UINT8 = NDArray[np.uint8]
 INT64 = NDArray[np.int64]
-VALIDATION = {"mnist": 5000, "fashion-mnist": 5000, "digits": 180}
+VALIDATION = {"mnist": 5000, "fashion-mnist": 5000, "cifar10": 5000, "digits": 180}
 SPLIT_SEED = 12345
-SAMPLE = Path(__file__).parent / "mnist_sample.npz"
+SAMPLES = Path(__file__).parent  # <dataset>_sample.npz
 ROOT = Path(__file__).resolve().parent.parent
 
 # The files' published md5 sums.
@@ -42,16 +43,21 @@ FILES = {
         "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
         "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
     },
+    "cifar10": {cifar.ARCHIVE: cifar.ARCHIVE_MD5},  # or another of `cifar.FORMS`
 }
 SOURCES = {
     "mnist": "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "fashion-mnist": "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+    "cifar10": "https://www.cs.toronto.edu/~kriz/",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Images (N, *shape) uint8 and labels (N,) int64 for training, validation and test."""
+    """Images (N, *shape) uint8 and labels (N,) int64 for training, validation and test.
+
+    `source` says what they are where the data set's name does not: a lossy copy, for example.
+    """
 
     train_x: UINT8
     train_y: INT64
@@ -59,6 +65,7 @@ class Split:
     val_y: INT64
     test_x: UINT8
     test_y: INT64
+    source: str = ""
 
 
 def places(folder: Path | None = None) -> list[Path]:
@@ -73,7 +80,7 @@ def places(folder: Path | None = None) -> list[Path]:
 
 
 def find(dataset: str, folder: Path | None = None) -> Path | None:
-    """Return the first folder of `places` that holds all files of `dataset`, else None.
+    """Return the first of `places` that holds `dataset`, else None: a folder, or what `cifar` reads.
 
     Raises:
         TrainError: the folder that the user named does not exist.
@@ -82,6 +89,11 @@ def find(dataset: str, folder: Path | None = None) -> Path | None:
         if folder is not None and index == 0 and not place.is_dir():
             raise TrainError(f"{place}: no such folder; --data needs one that holds {dataset}/")
         for candidate in (place / dataset, place):
+            if dataset == "cifar10":
+                form = cifar.find_form(candidate)
+                if form is not None:
+                    return form
+                continue
             if all((candidate / name).is_file() for name in FILES[dataset]):
                 return candidate
     return None
@@ -101,14 +113,16 @@ def load(config: ModelConfig, folder: Path | None = None) -> Split:
     if dataset == "digits":
         return _digits()
     at = find(dataset, folder) or download(dataset)
-    arrays = []
-    for name, wanted in FILES[dataset].items():
-        arrays.append(_idx(at / name, wanted))
-    images, train_labels, test_x, test_labels = arrays
+    source = dataset
+    if dataset == "cifar10":
+        (images, labels), (test_x, test_y), source = cifar.read(at)
+    else:
+        arrays = [_idx(at / name, wanted) for name, wanted in FILES[dataset].items()]
+        images, test_x = arrays[0], arrays[2]
+        labels, test_y = arrays[1].astype(np.int64), arrays[3].astype(np.int64)
     order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
     held, rest = order[: VALIDATION[dataset]], order[VALIDATION[dataset] :]
-    labels, test_y = train_labels.astype(np.int64), test_labels.astype(np.int64)
-    return Split(images[rest], labels[rest], images[held], labels[held], test_x, test_y)
+    return Split(images[rest], labels[rest], images[held], labels[held], test_x, test_y, source)
 
 
 def download(dataset: str) -> Path:
@@ -122,13 +136,13 @@ def download(dataset: str) -> Path:
                 content = stream.read()
         except OSError as error:
             raise TrainError(
-                f"{dataset}: not in {tried}, and {url} cannot be fetched ({error}); put its four "
-                f".gz files into {target}"
+                f"{dataset}: not in {tried}, and {url} cannot be fetched ({error}); put its "
+                f"{len(FILES[dataset])} .gz files into {target}"
             ) from error
         if hashlib.md5(content, usedforsecurity=False).hexdigest() != wanted:
             raise TrainError(f"{url}: what came is not the published file; nothing was kept")
         write_atomic(target / name, content)
-    return target
+    return target / cifar.ARCHIVE if dataset == "cifar10" else target
 
 
 def _idx(path: Path, wanted: str) -> UINT8:
@@ -151,10 +165,10 @@ def _digits() -> Split:
     from sklearn.datasets import load_digits  # slow to import, and only this model needs it
 
     bunch = load_digits()
-    images, labels = bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
-    order = np.random.default_rng(SPLIT_SEED).permutation(len(images))
+    x, y = bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
+    order = np.random.default_rng(SPLIT_SEED).permutation(len(x))
     test, val, train = order[:360], order[360 : 360 + VALIDATION["digits"]], order[540:]
-    return Split(images[train], labels[train], images[val], labels[val], images[test], labels[test])
+    return Split(x[train], y[train], x[val], y[val], x[test], y[test], "digits")
 
 
 def sample_images(config: ModelConfig) -> tuple[UINT8, INT64]:
@@ -167,7 +181,8 @@ def sample_images(config: ModelConfig) -> tuple[UINT8, INT64]:
     if dataset == "digits":
         split = _digits()
         return split.test_x[:200], split.test_y[:200]
-    if dataset != "mnist":
+    path = SAMPLES / f"{dataset}_sample.npz"
+    if not path.is_file():
         raise TrainError(f"{dataset}: has no tracked sample images")
-    with np.load(SAMPLE, allow_pickle=False) as archive:
+    with np.load(path, allow_pickle=False) as archive:
         return archive["images"], archive["labels"].astype(np.int64)

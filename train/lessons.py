@@ -1,7 +1,8 @@
 """What the binary network learns from: warped copies of the images and the teacher's soft labels.
 
 Making them takes a minute for MNIST, so they are kept in a file named by all that decides them;
-every model and every density with the same recipe and seed shares it.
+every model and every density with the same recipe and seed shares it. Without copies and teacher
+the lessons are the images themselves.
 """
 
 import dataclasses
@@ -30,14 +31,14 @@ class Lessons:
     """What the binary network learns from.
 
     Attributes:
-        bits: (copies, N, H, W) bool, the images after the pixel threshold.
+        pixels: (copies, N, *shape) uint8; 0 and 255 where the input has a threshold.
         labels: (N,) int64.
         soft: (copies, N, classes) float16, the teacher's logits, or None.
         teacher_val: the teacher's accuracy on the validation split, or None.
         seconds: what making them took, whenever that was.
     """
 
-    bits: Tensor
+    pixels: Tensor
     labels: Tensor
     soft: Tensor | None
     teacher_val: float | None
@@ -46,6 +47,9 @@ class Lessons:
 
 def prepare(config: ModelConfig, split: Split, folder: Path, process: Process) -> Lessons:
     """Return the lessons of `config`; rank 0 makes them unless `folder` holds them already."""
+    if config.distillation.copies == 1 and config.distillation.weight == 0:
+        images = _seen(config, torch.from_numpy(split.train_x.copy())[None])
+        return Lessons(images, torch.from_numpy(split.train_y.copy()), None, None, 0.0)
     mark = _mark(config, split)
     path = folder / f"{mark[:16]}.npz"
     kept = _read(path, mark)
@@ -68,11 +72,17 @@ def _mark(config: ModelConfig, split: Split) -> str:
     parts = [
         recipe,
         dataclasses.asdict(config.input),
-        config.training.seed,
+        [config.training.seed, config.training.shift, config.training.flip],
         torch.__version__,
         images,
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _seen(config: ModelConfig, pixels: Tensor) -> Tensor:
+    """Return what the first layer can tell apart: 0 and 255 where the input has a threshold."""
+    threshold = config.input.threshold
+    return pixels if threshold is None else (pixels >= threshold).to(torch.uint8) * 255
 
 
 def _make(config: ModelConfig, split: Split, mark: str, process: Process) -> bytes:
@@ -86,16 +96,16 @@ def _make(config: ModelConfig, split: Split, mark: str, process: Process) -> byt
     with process.bar(work, f"{config.name}: {'teacher' if taught else 'images'}") as bar:
         pool = warped_copies(images, recipe.copies, recipe.strength, seed, bar.update)
         if taught:
-            net = train_teacher(
-                pool, labels, config.input.classes, recipe.epochs, process.device, bar.update
-            )
+            net = train_teacher(pool, labels, config, process.device, bar.update)
             soft = soft_labels(net, pool, process.device, bar.update)
             held = logits(net, torch.from_numpy(split.val_x.copy()), process.device, lambda _: None)
             accuracy = float((held.argmax(1) == torch.from_numpy(split.val_y)).float().mean())
-    bits = (pool >= config.input.threshold).numpy()
+    seen = _seen(config, pool).numpy()
+    packed = config.input.threshold is not None  # an eighth of the file
     header = {
         "mark": mark,
-        "shape": bits.shape,
+        "shape": seen.shape,
+        "packed": packed,
         "teacher_val": accuracy,
         "seconds": time.perf_counter() - start,
     }
@@ -103,7 +113,7 @@ def _make(config: ModelConfig, split: Split, mark: str, process: Process) -> byt
     np.savez(
         stream,
         header=np.frombuffer(json.dumps(header).encode(), np.uint8),
-        bits=np.packbits(bits.reshape(-1)),
+        pixels=np.packbits(seen.reshape(-1) > 0) if packed else seen,
         labels=labels.numpy(),
         soft=soft.numpy(),
     )
@@ -118,12 +128,13 @@ def _read(path: Path, mark: str) -> Lessons | None:
             if header["mark"] != mark:
                 return None
             shape = tuple(header["shape"])
-            packed, labels, soft = archive["bits"], archive["labels"], archive["soft"]
+            pixels, labels, soft = archive["pixels"], archive["labels"], archive["soft"]
     except Exception:  # numpy and zip raise many kinds; making the lessons again mends all of them
         return None
-    bits = np.unpackbits(packed, count=int(np.prod(shape))).reshape(shape)
+    if header["packed"]:
+        pixels = np.unpackbits(pixels, count=int(np.prod(shape))).reshape(shape) * np.uint8(255)
     return Lessons(
-        bits=torch.from_numpy(bits).bool(),
+        pixels=torch.from_numpy(pixels),
         labels=torch.from_numpy(labels),
         soft=torch.from_numpy(soft) if soft.size else None,
         teacher_val=header["teacher_val"],

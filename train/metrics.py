@@ -1,5 +1,6 @@
 """What a trained model is and does, as plain data for metrics.json."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -8,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 from sbnn.train.config import ModelConfig
-from sbnn.train.model import SparseBinaryMlp
+from sbnn.train.kernels import KernelCounts, count_kernels
+from sbnn.train.model import SparseBinaryNet
 from sbnn.train.sparsity import allocate
 
-BATCH = 1000
+BATCH, MAP_BATCH = 1000, 100  # maps of 100 images stay in the cache
 
 
 def entropy(share: float) -> float:
@@ -22,41 +24,40 @@ def entropy(share: float) -> float:
 
 
 @torch.no_grad()
-def predict(module: SparseBinaryMlp, images: NDArray[np.uint8]) -> NDArray[np.int64]:
+def predict(module: SparseBinaryNet, images: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return the classes, (N,) int64, of (N, *shape) uint8 images; ties go to the lowest class."""
     module.eval()
-    device = module.edge.device
+    device, batch = module.edge.device, MAP_BATCH if module.config.convolutions else BATCH
     found = [
-        module(torch.from_numpy(images[i : i + BATCH].astype(np.float32)).to(device)).cpu().numpy()
-        for i in range(0, len(images), BATCH)
+        module(torch.from_numpy(images[i : i + batch].astype(np.float32)).to(device)).cpu().numpy()
+        for i in range(0, len(images), batch)
     ]
     classes: NDArray[np.int64] = np.concatenate(found).argmax(1)
     return classes
 
 
 def accuracy(
-    module: SparseBinaryMlp, images: NDArray[np.uint8], labels: NDArray[np.int64]
+    module: SparseBinaryNet, images: NDArray[np.uint8], labels: NDArray[np.int64]
 ) -> float:
     """Return the share of right classes, 0 to 1."""
     return float((predict(module, images) == labels).mean())
 
 
-def layer_figures(module: SparseBinaryMlp) -> list[dict[str, Any]]:
+def layer_figures(module: SparseBinaryNet) -> list[dict[str, Any]]:
     """Return one table per layer: weights, zeros, ones, entropy, xi, eta, fan-in, inverted outputs.
 
-    K_0 and K_1 (shares of kernels with no and with one 1) are given only for layers that have
-    kernels; no layer of an MLP has.
+    A convolution also has its geometry and what `sbnn.train.kernels` counts.
     """
     figures = []
     batchnorms = [*module.batchnorms(), None]
-    for index, (layer, quantizer, batchnorm) in enumerate(
-        zip(module.linears(), module.quantizers(), batchnorms, strict=True), 1
+    for shape, layer, quantizer, batchnorm in zip(
+        module.config.layers, module.weighted(), module.quantizers(), batchnorms, strict=True
     ):
         eta, xi = quantizer.levels(layer.weight)
-        connections = layer.weight.detach() > 0
+        connections = layer.weight.detach().flatten(1) > 0
         ones, weights = int(connections.sum()), connections.numel()
         entry: dict[str, Any] = {
-            "layer": f"fc{index}",
+            "layer": shape.name,
             "inputs": connections.shape[1],
             "outputs": connections.shape[0],
             "weights": weights,
@@ -72,15 +73,24 @@ def layer_figures(module: SparseBinaryMlp) -> list[dict[str, Any]]:
         }
         if batchnorm is not None:
             entry["inverted_outputs"] = int((batchnorm.weight < 0).sum())
-        if layer.weight.dim() == 4:
-            per_kernel = connections.flatten(2).sum(2).float()
-            entry["k0"] = round(float((per_kernel == 0).float().mean()), 6)
-            entry["k1"] = round(float((per_kernel == 1).float().mean()), 6)
+        if shape.convolution:
+            entry["convolution"] = dataclasses.asdict(shape.convolution)
+            entry["input_map"], entry["output_map"] = list(shape.seen), list(shape.made)
+            entry["kernels"] = count_kernels(layer.weight > 0, shape.positions).shares()
         figures.append(entry)
     return figures
 
 
-def sparsity_figures(config: ModelConfig, module: SparseBinaryMlp) -> dict[str, Any]:
+def kernel_figures(module: SparseBinaryNet) -> dict[str, float]:
+    """Return K_0, K_1 and the PRs over all convolutions; empty where there is none."""
+    total = KernelCounts()
+    for shape, layer in zip(module.config.layers, module.weighted(), strict=True):
+        if shape.convolution:
+            total += count_kernels(layer.weight > 0, shape.positions)
+    return total.shares() if total.kernels else {}
+
+
+def sparsity_figures(config: ModelConfig, module: SparseBinaryNet) -> dict[str, Any]:
     """Return totals over all layers and whether the target was hit.
 
     With two rails the share is counted against one rail (the paper's inputs x outputs); the share
@@ -99,6 +109,8 @@ def sparsity_figures(config: ModelConfig, module: SparseBinaryMlp) -> dict[str, 
         "entropy_bits_per_weight": round(entropy(ones / weights), 6),
         "method": config.sparsity.method,
     }
+    if config.convolutions:
+        figures["kernels"] = kernel_figures(module)
     if config.rails == 2:
         figures["weights_both_rails"] = weights
         figures["zeros_share_both_rails"] = round(1 - ones / weights, 6)

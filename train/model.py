@@ -1,5 +1,7 @@
 """The torch module of a model: pixels in, exact integer scores (times one power of two) out."""
 
+from collections.abc import Iterator
+
 import brevitas.nn as qnn
 import torch
 from brevitas.inject.enum import ScalingPerOutputType
@@ -7,6 +9,7 @@ from torch import Tensor, nn
 
 from sbnn.train.config import ModelConfig
 from sbnn.train.quantizers import SignActivation, SparseBinaryTensorQuant, SparseBinaryWeight, snap
+from sbnn.train.recipe import LayerShape, Weights
 from sbnn.train.sparsity import allocate
 
 
@@ -48,94 +51,136 @@ class IntegerScores(nn.Module):
         return (z + self.bias()) * self.scale()
 
 
-class SparseBinaryMlp(nn.Module):
-    """fc1, bn1, act1, ..., fcN, scores; weights are (w01 + xi) * eta, activations -1 or +1.
+class SparseBinaryNet(nn.Module):
+    """conv1, bn1, act1, pool1, ..., fcN, scores: weights (w01 + xi) * eta, activations -1 or +1.
 
-    Pixels at or above the threshold are +1. With two rails each layer sees x and -x side by side.
+    A pixel at or above the threshold is +1, one below it -1; without a threshold the first layer sees
+    (pixel - 128) / 128. Padding is -1. With two rails each layer sees x and -x side by side.
     """
 
     edge: Tensor
+    unit: Tensor
 
     def __init__(self, config: ModelConfig, ones: tuple[int, ...]) -> None:
         super().__init__()
-        self.rails = config.rails
-        self.depth = len(config.shapes)
-        # Half a grey level below the threshold, so that no pixel sits on the sign's edge.
-        self.register_buffer("edge", torch.tensor(config.input.threshold - 0.5))
-        self.act0 = qnn.QuantIdentity(act_quant=SignActivation)
-        weights = config.weights
-        scaling = (
-            ScalingPerOutputType.CHANNEL if weights.per_channel else ScalingPerOutputType.TENSOR
-        )
-        for index, (outputs, columns) in enumerate(config.shapes, 1):
-            last = index == self.depth
-            layer = qnn.QuantLinear(
-                columns,
-                outputs,
-                bias=False,
-                weight_quant=SparseBinaryWeight,
-                weight_domain=weights.domain,
-                weight_fixed_xi=weights.xi,
-                weight_fixed_eta=2.0 if weights.xi == -0.5 and not last else 1.0,
-                weight_xi_frac=weights.xi_frac,
-                weight_unit_eta=last,
-                weight_scaling_per_output_type=scaling,
-            )
-            nn.init.normal_(layer.weight, std=0.1)
-            self.add_module(f"fc{index}", layer)
+        self.config = config
+        self.names = tuple(layer.name for layer in config.layers)
+        if config.input.threshold is None:
+            self.register_buffer("edge", torch.tensor(128.0))
+            self.register_buffer("unit", torch.tensor(2.0**-7))
+        else:
+            # Half a grey level below the threshold, so that no pixel sits on the sign's edge.
+            self.register_buffer("edge", torch.tensor(config.input.threshold - 0.5))
+            self.act0 = qnn.QuantIdentity(act_quant=SignActivation)
+        for index, layer in enumerate(config.layers, 1):
+            last = index == len(config.layers)
+            if layer.convolution and layer.convolution.padding:
+                self.add_module(f"pad{index}", nn.ConstantPad2d(layer.convolution.padding, -1.0))
+            self.add_module(layer.name, _weighted(layer, config.weights, last))
             if not last:
-                self.add_module(f"bn{index}", nn.BatchNorm1d(outputs))
+                norm = nn.BatchNorm2d if layer.convolution else nn.BatchNorm1d
+                self.add_module(f"bn{index}", norm(layer.outputs))
                 self.add_module(f"act{index}", qnn.QuantIdentity(act_quant=SignActivation))
+            if layer.convolution and layer.convolution.pool > 1:
+                self.add_module(f"pool{index}", nn.MaxPool2d(layer.convolution.pool))
         outputs, columns = config.shapes[-1]
-        dense = weights.xi == -0.5 and weights.domain == "fixed"
+        dense = config.weights.xi == -0.5 and config.weights.domain == "fixed"
         spread = (columns / 4 if dense else max(1.0, ones[-1] / outputs)) ** 0.5
-        self.scores = IntegerScores(outputs, weights.xi_frac, spread)
+        self.scores = IntegerScores(outputs, config.weights.xi_frac, spread)
         if config.training.signs:
             for batchnorm in self.batchnorms():
                 batchnorm.weight.data[torch.rand(batchnorm.num_features) < 0.5] = -1.0
 
-    def linears(self) -> list[qnn.QuantLinear]:
-        """Return fc1 ... fcN."""
-        return [self.get_submodule(f"fc{index}") for index in range(1, self.depth + 1)]
+    def weighted(self) -> list[qnn.QuantConv2d | qnn.QuantLinear]:
+        """Return the layers with weights, conv1 ... fcN."""
+        return [self.get_submodule(name) for name in self.names]
 
-    def batchnorms(self) -> list[nn.BatchNorm1d]:
+    def batchnorms(self) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
         """Return bn1 ... bnN-1."""
-        found = [self.get_submodule(f"bn{index}") for index in range(1, self.depth)]
-        return [module for module in found if isinstance(module, nn.BatchNorm1d)]
+        found = [self.get_submodule(f"bn{index}") for index in range(1, len(self.names))]
+        return [m for m in found if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
 
     def quantizers(self) -> list[SparseBinaryTensorQuant]:
-        """Return the weight quantizers of fc1 ... fcN."""
-        return [layer.weight_quant.tensor_quant for layer in self.linears()]
-
-    def encode(self, pixels: Tensor) -> Tensor:
-        """Return (B, inputs) of -1 and +1 for (B, *shape) pixels of 0 to 255, any float dtype."""
-        bits: Tensor = self.act0(torch.flatten(pixels, 1) - self.edge)
-        return bits
-
-    def both_rails(self, x: Tensor) -> Tensor:
-        """Return x, or x and -x side by side."""
-        return x if self.rails == 1 else torch.cat([x, -x], dim=1)
+        """Return the weight quantizers of conv1 ... fcN."""
+        return [layer.weight_quant.tensor_quant for layer in self.weighted()]
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Return (B, classes) scores for (B, *shape) pixels of 0 to 255."""
-        x = self.hidden(pixels)[-1]
-        scores: Tensor = self.scores(self.get_submodule(f"fc{self.depth}")(self.both_rails(x)))
+        """Return (B, classes) scores for (B, *shape) pixels of 0 to 255, any float dtype."""
+        *_, (_, x) = self.maps(pixels)
+        scores: Tensor = self.scores(self.product(len(self.names), x))
         return scores
 
-    def hidden(self, pixels: Tensor) -> list[Tensor]:
-        """Return the encoded input and every hidden activation, each (B, width) of -1 and +1."""
-        found = [self.encode(pixels)]
-        for index in range(1, self.depth):
-            z = self.get_submodule(f"fc{index}")(self.both_rails(found[-1]))
-            z = self.get_submodule(f"bn{index}")(z)
-            found.append(self.get_submodule(f"act{index}")(z))
-        return found
+    def maps(self, pixels: Tensor) -> Iterator[tuple[str, Tensor]]:
+        """Yield the input and every hidden map as the graph computes them, with their names.
 
-    def hidden_bits(self, pixels: Tensor) -> list[Tensor]:
-        """Return every hidden activation, each (B, width) of -1 and +1."""
-        return self.hidden(pixels)[1:]
+        "input" is what the first layer sees, act<i> the signs behind layer i, pool<i> what its pool
+        makes of them; all (B, C, H, W), or (B, width) from the first fully connected layer on.
+        """
+        x = self.encode(pixels)
+        yield "input", x
+        for index, layer in enumerate(self.config.layers[:-1], 1):
+            x = self.get_submodule(f"act{index}")(
+                self.get_submodule(f"bn{index}")(self.product(index, x))
+            )
+            yield f"act{index}", x
+            if layer.convolution and layer.convolution.pool > 1:
+                x = self.get_submodule(f"pool{index}")(x)
+                yield f"pool{index}", x
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Return what the first layer sees: (B, C, H, W) for a convolution, else (B, inputs)."""
+        if not self.config.convolutions:
+            x = torch.flatten(pixels, 1)
+        elif len(self.config.input.shape) == 2:
+            x = pixels.unsqueeze(1)
+        else:
+            x = pixels.permute(0, 3, 1, 2)
+        x = x - self.edge
+        x = self.act0(x) if self.config.input.threshold else x * self.unit
+        # Convolutions of training are a quarter faster with the channels side by side.
+        return x.contiguous(memory_format=torch.channels_last) if x.dim() == 4 else x
+
+    def product(self, index: int, x: Tensor) -> Tensor:
+        """Return the sums of layer `index` (from 1) for its input x, padded or flattened first."""
+        layer = self.config.layers[index - 1]
+        if layer.convolution and layer.convolution.padding:
+            x = self.get_submodule(f"pad{index}")(x)
+        elif not layer.convolution and x.dim() == 4:
+            x = torch.flatten(x, 1)
+        if self.config.rails == 2:
+            x = torch.cat([x, -x], dim=1)
+        sums: Tensor = self.get_submodule(layer.name)(x)
+        return sums
+
+    def hidden_bits(self, pixels: Tensor) -> dict[str, Tensor]:
+        """Return every map of `maps` but the input by name, -1 and +1."""
+        return {name: x for name, x in self.maps(pixels) if name != "input"}
 
 
-def build(config: ModelConfig) -> SparseBinaryMlp:
+def _weighted(layer: LayerShape, weights: Weights, last: bool) -> qnn.QuantConv2d | qnn.QuantLinear:
+    """Return a layer of fresh latent weights."""
+    scaling = ScalingPerOutputType.CHANNEL if weights.per_channel else ScalingPerOutputType.TENSOR
+    quantizer = {
+        "weight_quant": SparseBinaryWeight,
+        "weight_domain": weights.domain,
+        "weight_fixed_xi": weights.xi,
+        "weight_fixed_eta": 2.0 if weights.xi == -0.5 and not last else 1.0,
+        "weight_xi_frac": weights.xi_frac,
+        "weight_unit_eta": last,
+        "weight_scaling_per_output_type": scaling,
+    }
+    conv = layer.convolution
+    made = (
+        qnn.QuantConv2d(
+            layer.seen[0], layer.outputs, conv.kernel, stride=conv.stride, bias=False, **quantizer
+        )
+        if conv
+        else qnn.QuantLinear(layer.inputs, layer.outputs, bias=False, **quantizer)
+    )
+    nn.init.normal_(made.weight, std=0.1)
+    return made
+
+
+def build(config: ModelConfig) -> SparseBinaryNet:
     """Return a fresh module for `config`, initialised from torch's current random state."""
-    return SparseBinaryMlp(config, allocate(config))
+    return SparseBinaryNet(config, allocate(config))

@@ -43,6 +43,8 @@ def join() -> Process:
     if torch.cuda.is_available():
         device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
         torch.cuda.set_device(device)
+        # The fastest convolutions add in any order; equal configs are to give equal modules.
+        torch.backends.cudnn.deterministic = True
     if world > 1:
         distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     return Process(rank, world, device)

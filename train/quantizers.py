@@ -61,11 +61,11 @@ def closed_form(latent: Tensor, per_channel: bool = False) -> tuple[Tensor, Tens
     """Return (tau, phi) that minimise the norm of latent - (tau * sign(latent) + phi) (Eq. 15).
 
     Args:
-        latent: (MH, MW) float, the real weights.
-        per_channel: one pair per row, shapes (MH, 1), instead of one pair, shapes ().
+        latent: (MH, MW) or (MH, C, k, k) float, the real weights.
+        per_channel: one pair per row, shapes (MH, 1) or (MH, 1, 1, 1), instead of one pair, shapes ().
     """
-    dims = (1,) if per_channel else (0, 1)
-    count = latent.shape[1] if per_channel else latent.numel()
+    dims = tuple(range(1 if per_channel else 0, latent.dim()))
+    count = latent.numel() // (latent.shape[0] if per_channel else 1)
     share = (latent > 0).to(latent.dtype).mean(dims, keepdim=per_channel)  # p
     size = latent.abs().sum(dims, keepdim=per_channel)
     total = latent.sum(dims, keepdim=per_channel)
@@ -93,7 +93,7 @@ class SparseBinaryTensorQuant(nn.Module):
     """Map latent weights to ((w01 + xi) * eta, eta, -xi, 1): Brevitas' tensor_quant contract.
 
     Args:
-        level_shape: () for one (xi, eta) per layer, (MH, 1) for one per output channel.
+        level_shape: () for one (xi, eta) per layer, (MH, 1) or (MH, 1, 1, 1) for one per output channel.
         domain: "fixed" (xi and eta below), "learned" (tau, phi are parameters, start 1 and 0) or
             "closed-form" (tau, phi from the latent weights at every step, Eq. 15).
         fixed_xi: xi of the fixed domain; 0 gives {0, eta}, -1/2 gives {-eta/2, +eta/2}.
@@ -152,12 +152,12 @@ class SparseBinaryTensorQuant(nn.Module):
         self.fixed_xi = xi.detach().clone()
 
     def w01(self, latent: Tensor) -> Tensor:
-        """Return the connections, (MH, MW) of 0.0 and 1.0."""
+        """Return the connections, 0.0 and 1.0 in the shape of `latent`."""
         ones: Tensor = _Step.apply(latent, self.decay)  # type: ignore[no-untyped-call]
         return ones
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Quantize (MH, MW) latent weights; see the class."""
+        """Quantize (MH, MW) or (MH, C, k, k) latent weights; see the class."""
         eta, xi = self.levels(latent)
         return (self.w01(latent) + xi) * eta, eta, -xi, self.bit_width
 
@@ -191,7 +191,7 @@ class SparseBinaryWeight(WeightQuantSolver):  # type: ignore[misc]
         scaling_per_output_type: Any,  # noqa: N805  (Brevitas calls it with injected values)
         scaling_per_output_channel_shape: Any,
     ) -> Any:
-        """Return () or (MH, 1)."""
+        """Return (), (MH, 1) or (MH, 1, 1, 1)."""
         if scaling_per_output_type == ScalingPerOutputType.TENSOR:
             return ()
         return scaling_per_output_channel_shape

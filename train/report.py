@@ -8,7 +8,7 @@ from typing import Any
 from sbnn.train.config import ModelConfig
 from sbnn.train.files import write_atomic
 from sbnn.train.metrics import layer_figures, sparsity_figures, spread
-from sbnn.train.model import SparseBinaryMlp
+from sbnn.train.model import SparseBinaryNet
 from sbnn.train.trained import pack, save_trained
 
 
@@ -25,16 +25,18 @@ class Run:
         seconds: wall clock of the whole run, teacher and images included.
         processes: how many trained together.
         device: "cpu" or "cuda".
+        source: what the images are, see `sbnn.train.data.Split`.
     """
 
     seed: int
-    module: SparseBinaryMlp
+    module: SparseBinaryNet
     validation: float
     test: float
     teacher: float | None
     seconds: float
     processes: int
     device: str
+    source: str = ""
 
 
 def metrics_of(config: ModelConfig, runs: list[Run]) -> tuple[dict[str, Any], Run]:
@@ -45,6 +47,7 @@ def metrics_of(config: ModelConfig, runs: list[Run]) -> tuple[dict[str, Any], Ru
         "model": config.name,
         "summary": config.summary,
         "dataset": config.input.dataset,
+        "images": best.source or config.input.dataset,
         "trained_digest": digest,
         "seed": best.seed,
         "accuracy": {"validation": round(best.validation, 6), "test": round(best.test, 6)},
@@ -84,8 +87,16 @@ def write_best(config: ModelConfig, runs: list[Run], folder: Path) -> str:
     sparsity = content["sparsity"]
     hit = sparsity.get("target_hit")
     note = "" if hit is not False else f", MISSED its target density {sparsity['target_density']}"
+    copy = f" ({best.source})" if "copy" in best.source else ""
+    kernels = sparsity.get("kernels")
+    saved = (
+        f", K_0 {kernels['k0']:.1%}, K_1 {kernels['k1']:.1%}, BOPs PR {-kernels['bops_pr']:.1%}, "
+        f"BParams PR {-kernels['bparams_pr']:.1%}"
+        if kernels
+        else ""
+    )
     return (
-        f"{config.name}: validation {best.validation:.2%}, test {best.test:.2%}, "
-        f"{sparsity['ones']} ones, {sparsity['zeros_share']:.2%} zeros{note}, "
+        f"{config.name}: validation {best.validation:.2%}, test {best.test:.2%}{copy}, "
+        f"{sparsity['ones']} ones, {sparsity['zeros_share']:.2%} zeros{note}{saved}, "
         f"{best.seconds:.0f} s -> {folder}"
     )

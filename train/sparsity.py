@@ -12,8 +12,7 @@ def allocate(config: ModelConfig) -> tuple[int, ...]:
     The sum is at most density * (weights of one rail); rounding only ever rounds down. Without a
     ratio every layer has the same density; with method "none" half of each layer is expected.
     """
-    shapes = [(outputs, columns // config.rails) for outputs, columns in config.shapes]
-    sizes = [outputs * inputs for outputs, inputs in shapes]
+    sizes = [outputs * inputs // config.rails for outputs, inputs in config.shapes]
     sparsity = config.sparsity
     if sparsity.method == "none":
         return tuple(size // 2 for size in sizes)
@@ -39,7 +38,7 @@ def allocate(config: ModelConfig) -> tuple[int, ...]:
 
 @torch.no_grad()
 def centre_top_k(latent: Tensor, ones: int) -> None:
-    """Shift `latent` (MH, MW) in place so that exactly `ones` entries are positive.
+    """Shift `latent` (any shape) in place so that exactly `ones` entries are positive.
 
     The threshold then is 0 for the quantizer, for clamping and for the optimiser's state alike; a
     moving threshold would leave clamped weights tied at the border. Ties are broken by position.

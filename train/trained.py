@@ -5,6 +5,7 @@ import io
 import json
 import zipfile
 import zlib
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +16,31 @@ from numpy.typing import NDArray
 from sbnn.train.config import MODELS, ModelConfig, TrainError, load_config
 from sbnn.train.files import write_atomic
 from sbnn.train.finalise import statistics
-from sbnn.train.model import SparseBinaryMlp, build
+from sbnn.train.model import SparseBinaryNet, build
 
 FORMAT = "sbnn-trained-1"
 Arrays = dict[str, NDArray[Any]]
 
 
-def arrays_of(module: SparseBinaryMlp) -> Arrays:
+def arrays_of(module: SparseBinaryNet) -> Arrays:
     """Return everything that a finalised module computes with, as numpy arrays by name.
 
-    Per layer fcN: w01 (packed bits, row-major, little end first), shape, eta (float32), xi_num
-    (int64) and xi_frac; per bnN: mean, var, gamma, beta (float32); scale and bias of the scores.
+    Per layer convN or fcN: w01 (packed bits, row-major, little end first), shape, eta (float32),
+    xi_num (int64) and xi_frac; per bnN: mean, var, gamma, beta (float32); scale and bias of the
+    scores.
     """
     arrays: Arrays = {}
-    for index, (layer, quantizer) in enumerate(
-        zip(module.linears(), module.quantizers(), strict=True), 1
+    for name, layer, quantizer in zip(
+        module.names, module.weighted(), module.quantizers(), strict=True
     ):
         eta, xi = quantizer.levels(layer.weight)
         connections = (layer.weight > 0).cpu().numpy()
-        arrays[f"fc{index}.w01"] = np.packbits(connections.reshape(-1), bitorder="little")
-        arrays[f"fc{index}.shape"] = np.array(connections.shape, np.int64)
-        arrays[f"fc{index}.eta"] = eta.detach().cpu().numpy().reshape(-1)
+        arrays[f"{name}.w01"] = np.packbits(connections.reshape(-1), bitorder="little")
+        arrays[f"{name}.shape"] = np.array(connections.shape, np.int64)
+        arrays[f"{name}.eta"] = eta.detach().cpu().numpy().reshape(-1)
         numerator = torch.round(xi.detach().double() * 2**quantizer.xi_frac)
-        arrays[f"fc{index}.xi_num"] = numerator.cpu().numpy().astype(np.int64).reshape(-1)
-        arrays[f"fc{index}.xi_frac"] = np.array(quantizer.xi_frac, np.int64)
+        arrays[f"{name}.xi_num"] = numerator.cpu().numpy().astype(np.int64).reshape(-1)
+        arrays[f"{name}.xi_frac"] = np.array(quantizer.xi_frac, np.int64)
     for index, batchnorm in enumerate(module.batchnorms(), 1):
         for key, tensor in _batchnorm(batchnorm).items():
             arrays[f"bn{index}.{key}"] = tensor.detach().cpu().numpy()
@@ -56,7 +58,7 @@ def content_digest(arrays: Arrays) -> str:
     return total.hexdigest()
 
 
-def pack(module: SparseBinaryMlp, name: str) -> tuple[bytes, str]:
+def pack(module: SparseBinaryNet, name: str) -> tuple[bytes, str]:
     """Return (file content, digest) of a finalised module; equal modules give equal bytes."""
     arrays = arrays_of(module)
     digest = content_digest(arrays)
@@ -67,14 +69,14 @@ def pack(module: SparseBinaryMlp, name: str) -> tuple[bytes, str]:
     return stream.getvalue(), digest
 
 
-def save_trained(module: SparseBinaryMlp, name: str, folder: Path | None = None) -> str:
+def save_trained(module: SparseBinaryNet, name: str, folder: Path | None = None) -> str:
     """Write <folder>/trained.npz (train/models/<name> unless given) and return its digest."""
     content, digest = pack(module, name)
     write_atomic((folder or MODELS / name) / "trained.npz", content)
     return digest
 
 
-def load_trained(name: str, path: Path | None = None) -> tuple[ModelConfig, SparseBinaryMlp]:
+def load_trained(name: str, path: Path | None = None) -> tuple[ModelConfig, SparseBinaryNet]:
     """Return the config and the trained module of model `name`, in eval mode.
 
     Args:
@@ -98,9 +100,9 @@ def load_trained(name: str, path: Path | None = None) -> tuple[ModelConfig, Spar
     return config, module.eval()
 
 
-def trained_digest(name: str) -> str:
-    """Return the digest of a model's tracked trained file, after checking it."""
-    return content_digest(_read(MODELS / name / "trained.npz", name))
+def trained_digest(name: str, path: Path | None = None) -> str:
+    """Return the digest of a model's trained file (the tracked one unless given), after checking it."""
+    return content_digest(_read(path or MODELS / name / "trained.npz", name))
 
 
 def _read(path: Path, name: str) -> Arrays:
@@ -127,24 +129,24 @@ def _read(path: Path, name: str) -> Arrays:
     return arrays
 
 
-def _fill(path: Path, module: SparseBinaryMlp, arrays: Arrays) -> None:
-    for index, (layer, quantizer) in enumerate(
-        zip(module.linears(), module.quantizers(), strict=True), 1
+def _fill(path: Path, module: SparseBinaryNet, arrays: Arrays) -> None:
+    for name, layer, quantizer in zip(
+        module.names, module.weighted(), module.quantizers(), strict=True
     ):
-        shape = tuple(int(n) for n in arrays[f"fc{index}.shape"])
+        shape = tuple(int(n) for n in arrays[f"{name}.shape"])
         if shape != tuple(layer.weight.shape):
             raise TrainError(
-                f"{path}: layer fc{index} is {shape}, config.toml says {tuple(layer.weight.shape)}"
+                f"{path}: layer {name} is {shape}, config.toml says {tuple(layer.weight.shape)}"
             )
-        bits = np.unpackbits(
-            arrays[f"fc{index}.w01"], count=shape[0] * shape[1], bitorder="little"
-        ).reshape(shape)
+        bits = np.unpackbits(arrays[f"{name}.w01"], count=prod(shape), bitorder="little").reshape(
+            shape
+        )
         layer.weight.copy_(torch.from_numpy(bits.astype(np.float32)) * 2 - 1)
         eta, xi = quantizer.levels(layer.weight)
-        quantizer.xi_frac = int(arrays[f"fc{index}.xi_frac"])
-        numerator = torch.from_numpy(arrays[f"fc{index}.xi_num"]).double()
+        quantizer.xi_frac = int(arrays[f"{name}.xi_frac"])
+        numerator = torch.from_numpy(arrays[f"{name}.xi_num"]).double()
         quantizer.freeze(
-            torch.from_numpy(arrays[f"fc{index}.eta"]).view(eta.shape),
+            torch.from_numpy(arrays[f"{name}.eta"]).view(eta.shape),
             (numerator / 2**quantizer.xi_frac).float().view(xi.shape),
         )
     for index, batchnorm in enumerate(module.batchnorms(), 1):
@@ -156,6 +158,6 @@ def _fill(path: Path, module: SparseBinaryMlp, arrays: Arrays) -> None:
     )
 
 
-def _batchnorm(batchnorm: torch.nn.BatchNorm1d) -> dict[str, torch.Tensor]:
+def _batchnorm(batchnorm: torch.nn.BatchNorm1d | torch.nn.BatchNorm2d) -> dict[str, torch.Tensor]:
     mean, var = statistics(batchnorm)
     return {"mean": mean, "var": var, "gamma": batchnorm.weight, "beta": batchnorm.bias}

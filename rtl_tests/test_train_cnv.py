@@ -1,0 +1,37 @@
+"""cnv-sbnn95 on a few real images: the recipe runs, and what it gives is exact and exportable."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from sbnn.export.check import check
+from sbnn.export.qonnx import write_qonnx
+from sbnn.train.config import load_config
+from sbnn.train.data import Split, find, load
+from sbnn.train.fit import fit
+from sbnn.train.metrics import accuracy, kernel_figures, sparsity_figures
+
+
+@pytest.mark.regress
+@pytest.mark.skipif(find("cifar10") is None, reason="needs cifar10")
+def test_short_training_on_a_subset(tmp_path):
+    torch.set_num_threads(1)
+    config = load_config("cnv-sbnn95")
+    config = dataclasses.replace(
+        config, training=dataclasses.replace(config.training, epochs=4, batch=50)
+    )
+    whole = load(config)
+    assert whole.train_x.shape == (45_000, 32, 32, 3)
+    x, y = whole.train_x[:500], whole.train_y[:500]
+    split = Split(x, y, whole.val_x[:100], whole.val_y[:100], x, y, whole.source)
+    module = fit(config, split, tmp_path).module
+    assert accuracy(module, x, y) > 0.15  # one in ten is chance
+    figures = sparsity_figures(config, module)
+    assert figures["target_hit"] is True
+    assert figures["zeros_share"] == pytest.approx(0.95, abs=1e-4)
+    assert kernel_figures(module)["k0"] > 0.5
+    images = whole.test_x[:20]
+    result = check(write_qonnx(module, config.input.shape, {}), module, images, whole.source)
+    maps = 64 * (30**2 + 28**2 + 14**2) + 128 * (12**2 + 10**2 + 5**2) + 256 * (3**2 + 1) + 1024
+    assert (result.hidden_bits, result.max_score_difference) == (20 * maps, 0.0)
