@@ -11,6 +11,7 @@ from cocotb.task import resume
 from cocotb.triggers import FallingEdge, Timer, select
 from stream import setting
 
+from sbnn.boards.board import load_board
 from sbnn.boards.driver import Results, pack_images
 from sbnn.boards.protocol import (
     HEADER_BYTES,
@@ -178,12 +179,15 @@ class Bench:
 
 async def start(dut, deviation: float = 0.0) -> Bench:
     Clock(dut.clk, CLOCK_PS, unit="ps").start()
-    dut.reset_button.value = 0
+    manifest = load_manifest(Path(setting("manifest")))
+    button = load_board(manifest.board).reset
+    if button is not None:
+        dut.reset_button.value = int(not button.active_high)
     with np.load(setting("vectors")) as archive:
         vectors = dict(archive)
     line = Line(dut, deviation)
     await Timer(40 * CLOCK_PS, unit="ps")
-    return Bench(dut, line, load_manifest(Path(setting("manifest"))), vectors)
+    return Bench(dut, line, manifest, vectors)
 
 
 def compare(bench: Bench, results: Results, images: int) -> None:

@@ -215,7 +215,7 @@ async def throughput(dut):
     test = await prepare(dut)
     images = int(setting("images", "1000"))
     await test.run(images)
-    assert test.monitor.most_reads > 4, "reads do not overlap"
+    assert test.monitor.most_reads >= int(setting("overlap", "5")), "reads do not overlap"
     cycles = await test.bench.read("BATCH_CYCLES")
     beats = max(test.bench.beats.shape[1], test.bench.wanted.shape[1])
     dut._log.warning(f"{images} images: {cycles / images:.3f} cycles an image, {beats} beats")

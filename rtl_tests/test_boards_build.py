@@ -1,6 +1,5 @@
 """The whole bitstream command: every refusal, and a complete deploy folder that validates itself."""
 
-import ast
 import json
 import os
 import re
@@ -16,8 +15,6 @@ from networks import ROOT, random_network, tracked_network
 
 from sbnn.boards.board import BOARDS, BoardError, load_board
 from sbnn.boards.build import make_bitstream, make_deploy
-from sbnn.boards.closure import import_closure
-from sbnn.boards.deploy import ENTRIES, write_deploy
 from sbnn.boards.driver import open_accelerator
 from sbnn.boards.simulated_pynq import simulated_board
 from sbnn.hls.design import Choices
@@ -268,54 +265,6 @@ def test_products_of_another_build_are_refused(
     assert str(error.value).endswith(f"build_id is {'0' * 16}, needs {identity}")
 
 
-def uart_core(folder: Path) -> Path:
-    build = folder / "random1" / ARTY.name
-    network = random_network(1, largest=20)
-    generate(network, Choices(levels_per_stage=ARTY.levels_per_stage), ARTY.name, build)
-    network.save(build.parent / "network.npz")
-    return build
-
-
-def test_a_uart_board_gets_a_package_too(tmp_path: Path) -> None:
-    """A network that nobody trained here: random images, without labels, still compared."""
-    build = uart_core(tmp_path)
-    (build / "made.bit").write_text("a bitstream")
-    deploy = write_deploy(ARTY, build, "vivado", build / "made.bit")
-    link = json.loads((deploy / "manifest.json").read_text())["link"]
-    assert link == {"kind": "uart", "baud": 3000000, "dma": "", "clock_mhz": 100.0}
-    assert (deploy / "made.bit").read_text() == "a bitstream"
-    assert not list(deploy.glob("*.hwh"))
-    assert "pyserial" in (deploy / "requirements.txt").read_text()
-    with np.load(deploy / "images.npz") as images:
-        assert (images["labels"] == -1).all()
-        assert len(images["images"]) == 1000
-    (build / "made.bit").unlink()
-    with pytest.raises(BoardError, match=r"made\.bit: no such file; make bitstream BOARD=arty"):
-        write_deploy(ARTY, build, "vivado", build / "made.bit")
-    assert (deploy / "made.bit").is_file(), "a refusal leaves the old folder whole"
-
-
-def test_a_package_of_another_network_is_refused(tmp_path: Path) -> None:
-    build = uart_core(tmp_path)
-    random_network(2, largest=20).save(build.parent / "network.npz")
-    (build / "made.bit").write_text("a bitstream")
-    with pytest.raises(BoardError) as error:
-        write_deploy(ARTY, build, "vivado", build / "made.bit")
-    assert str(error.value) == f"{build}: its core is of another network; run make hls again"
-
-
-@pytest.mark.regress
-def test_a_whole_run_for_an_fpga_without_a_processor(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    put_vivado(tmp_path / "bin", monkeypatch)
-    build = uart_core(tmp_path)
-    made = make_bitstream(ARTY, build)
-    assert made.path.read_text() == "bitstream of arty_a7_35t_top for xc7a35ticsg324-1L"
-    assert (build / "vivado" / "shell" / "pins.xdc").is_file()
-    assert (build / "deploy" / "validate.py").is_file()
-
-
 def test_core_of_another_board(build: Path) -> None:
     with pytest.raises(BoardError) as error:
         make_bitstream(ARTY, build)
@@ -330,48 +279,13 @@ def test_no_core(tmp_path: Path) -> None:
     assert str(error.value) == f"{tmp_path}/manifest.json: no such file; make hls writes it"
 
 
-def test_what_runs_on_the_board_needs_numpy_only() -> None:
-    closure = import_closure(ENTRIES)
-    assert set(closure.others) <= {"numpy", "pynq", "serial"}
-    assert {"sbnn/boards/driver.py", "sbnn/hls/reference.py", "sbnn/train/errors.py"} < set(
-        closure.files
-    )
-
-
-def test_the_package_has_what_its_notebooks_import() -> None:
-    closure = import_closure(ENTRIES)
-    modules = {name.removesuffix(".py").replace("/", ".") for name in closure.files}
-    notebooks = sorted((BOARDS / "notebooks").glob("*.ipynb"))
-    assert notebooks
-    for path in notebooks:
-        cells = json.loads(path.read_text())["cells"]
-        code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        nodes = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom)]
-        wanted = {node.module or "" for node in nodes if (node.module or "").startswith("sbnn.")}
-        assert {name for name in wanted if name not in modules} <= {"sbnn.hls", "sbnn.boards"}
-        assert "sbnn.boards.driver" in wanted
-
-
-def test_the_closure_follows_every_kind_of_import(
+@pytest.mark.regress
+def test_a_whole_run_for_an_fpga_without_a_processor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    texts = {
-        "sbnn_x/__init__.py": "",
-        "sbnn_x/a.py": "import json\nfrom sbnn_x import b\ndef f():\n    from .c import g\n",
-        "sbnn_x/b.py": "import numpy.random\n",
-        "sbnn_x/c.py": "import sbnn_x.deep.d as d\ng = 1\n",
-        "sbnn_x/deep/__init__.py": "from .. import e\n",
-        "sbnn_x/deep/d.py": "",
-        "sbnn_x/e.py": "import pynq\n",
-        "sbnn_x/unused.py": "import torch\n",
-    }
-    for name, text in texts.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr("sbnn.boards.closure.PACKAGE", "sbnn_x")
-    closure = import_closure(["sbnn_x.a"])
-    assert set(closure.files) == set(texts) - {"sbnn_x/unused.py"}
-    assert closure.others == ("numpy", "pynq")
-    with pytest.raises(ModuleNotFoundError):
-        import_closure(["sbnn_x.nothing"])
+    put_vivado(tmp_path / "bin", monkeypatch)
+    build = core(random_network(1, largest=20), ARTY.name, tmp_path)
+    made = make_bitstream(ARTY, build)
+    assert made.path.read_text() == "bitstream of arty_a7_35t_top for xc7a35ticsg324-1L"
+    assert (build / "vivado" / "shell" / "pins.xdc").is_file()
+    assert (build / "deploy" / "validate.py").is_file()

@@ -19,6 +19,8 @@ from sbnn.boards.transports.transport import Exchange, find_files
 from sbnn.hls import reference
 from sbnn.hls.manifest import Link, Manifest, manifest_text
 from sbnn.hls.network import Network
+from sbnn.train.config import load_config
+from sbnn.train.data import find, load, sample_images
 from sbnn.train.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -128,6 +130,25 @@ def test_verilator_on_odd_widths(tmp_path: Path, seed: int) -> None:
     answer = reference.run(network, images)
     assert (results.classes == answer.classes).all()
     assert (results.scores == answer.scores).all()
+
+
+@pytest.mark.regress
+def test_the_whole_mnist_test_set(tmp_path: Path) -> None:
+    """All 10,000 images where the data are, else the tracked 200: every class and every score."""
+    config = load_config("sbnn95")
+    images = sample_images(config)[0] if find("mnist") is None else load(config).test_x
+    network = tracked_network("sbnn95")
+    answer = reference.run(network, images)
+    with open_accelerator(build_folder(network, tmp_path), "verilator") as accelerator:
+        results = accelerator.run(images)
+        manifest, timing = accelerator.manifest, accelerator.timing
+    assert (results.classes == answer.classes).all()
+    assert (results.scores == answer.scores).all()
+    assert timing is not None
+    assert timing.seconds < 60  # 1.8 s on an idle machine
+    assert timing.latencies is not None
+    assert set(timing.latencies) == {manifest.latency_cycles + manifest.out_beats}
+    assert timing.cycles == timing.latencies[0] + (len(images) - 1) * manifest.ii_cycles
 
 
 def test_a_core_that_answers_wrongly_is_not_hidden(digits: Path, tmp_path: Path) -> None:

@@ -70,6 +70,21 @@ def test_notebooks_run(
     assert counted in performance.text.split("counted cycles")[1]
 
 
+@pytest.mark.regress
+@pytest.mark.parametrize("dma", ["own", "axi_dma"])
+def test_notebooks_run_on_mnist(tmp_path: Path, dma: str) -> None:
+    """sbnn95 on the simulated board and, once, on the core alone."""
+    images, labels = sample_images(load_config("sbnn95"))
+    folder = zynq_build(tracked_network("sbnn95"), images, labels, dma, tmp_path)
+    runs = [run_all(folder, tmp_path / "simulated", "auto", True)]
+    if dma == "own":
+        runs.append(run_all(folder, tmp_path / "verilator", "verilator", False))
+    for executed in runs:
+        assert "EQUAL" in executed[NAMES[1]].text
+        for name, pictures in zip(NAMES, (2, 3, 5), strict=True):
+            pictures_are_drawn(executed[name], pictures)
+
+
 def test_a_failing_notebook_says_which_cell(deploy: Path, tmp_path: Path) -> None:
     """Wrong expected results: the validation's cell must fail, and the copy up to it is kept."""
     broken = tmp_path / "deploy"

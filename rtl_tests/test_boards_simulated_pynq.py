@@ -177,6 +177,22 @@ def test_a_dma_that_never_finishes(
         assert (results.scores == ANSWER.scores[:50]).all()
 
 
+@pytest.mark.parametrize("buffer", ["_source", "_target"])
+def test_memory_that_is_not_there(deploy: Path, board: Fabric, buffer: str) -> None:
+    own = load_manifest(deploy / "manifest.json").link.dma == "own"
+    with open_accelerator(deploy, timeout=0.3) as accelerator:
+        lost = getattr(accelerator.link, buffer)
+        region = np.zeros(lost.nbytes, np.uint8)
+        board.model.unmap_memory(lost.physical_address)
+        side = {"_source": "READ", "_target": "WRITE"}[buffer]
+        way = {"_source": "to", "_target": "from"}[buffer]
+        message = rf"failed .*DMA_{side}" if own else rf"failed {way} the core: no memory at the ad"
+        with pytest.raises(DriverError, match=message):
+            accelerator.run(IMAGES[:5])
+        board.model.map_memory(lost.physical_address, region)
+        accelerator.run(IMAGES[:5])  # another memory than the processor's: it runs, that is all
+
+
 def test_a_queue_that_never_fills(
     deploy: Path, board: Fabric, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -201,7 +201,7 @@ def test_another_pll_is_a_warning(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert (
         "WARNING: Vivado sets the IO PLL to 1600.0 MHz, the boot image to 1000 MHz: "
-        "FCLK0 is wrong on the board until the driver has set it"
+        "PYNQ sets FCLK0 wrong; set pynq.Clocks.fclk0_mhz to 100 after loading"
     ) in done.stdout
 
 

@@ -39,6 +39,19 @@ def test_report_of_a_real_synthesis(tmp_path, model):
     assert text.splitlines()[-1].split()[0] == "total"
 
 
+@pytest.mark.regress
+@pytest.mark.parametrize("family", ["ice40", "gowin"])
+@pytest.mark.parametrize("model", ["digits", "digits-xi"])
+def test_estimates_hold_for_the_other_families(tmp_path, model, family):
+    manifest = generate(tracked_network(model), Choices(levels_per_stage=8), "ulx3s", tmp_path)
+    report = synthesise(tmp_path, manifest, family)
+    for name, part in (*report["layers"].items(), ("streams", report["streams"])):
+        assert abs(part["lut_estimate"] / part["lut"] - 1) < 0.2, (name, part)
+    total = report["total"]
+    assert abs(total["lut_estimate"] / total["lut"] - 1) < 0.05, total
+    assert total["carry"] == 0
+
+
 def test_estimate_needs_no_synthesis(tmp_path):
     manifest = generate(tracked_network("digits"), Choices(), "ulx3s", tmp_path)
     estimate = estimate_layers(manifest, "ecp5")

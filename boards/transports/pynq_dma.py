@@ -22,6 +22,11 @@ BUFFER_BYTES = 4 << 20
 # Of axi_dma: its two control registers, each followed by its status register, and their bits.
 CONTROL = {"to the core": 0x00, "from the core": 0x30}
 RUN, RESET, HALTED = 1, 4, 1
+ERRORS = {
+    0x10: "more or fewer bytes than it was asked for",
+    0x20: "memory answered with an error",
+    0x40: "no memory at the address",
+}
 
 
 class Engine(Protocol):
@@ -73,16 +78,21 @@ class AxiDma:
         send, receive = self._dma.sendchannel, self._dma.recvchannel
         send.start()  # after a reset, pynq has to know that the next transfer is the first
         receive.start()
-        try:
-            receive.transfer(target)
-            send.transfer(source)
-            self._shell.wait(
-                lambda: bool(receive.idle or receive.error or send.error), what, "IMAGES_OUT"
-            )
-            send.wait()
-            receive.wait()
-        except RuntimeError as error:
-            raise DriverError(f"{what} failed: {error}{self._shell.state()}") from error
+        receive.transfer(target)
+        send.transfer(source)
+        self._shell.wait(
+            lambda: bool(send.error or receive.error or (send.idle and receive.idle)),
+            what,
+            "IMAGES_OUT",
+        )
+        for name, channel in (("to", send), ("from", receive)):
+            if channel.error:
+                status = self._mmio.read(CONTROL[f"{name} the core"] + 4)
+                reasons = " and ".join(text for bit, text in ERRORS.items() if status & bit)
+                raise DriverError(
+                    f"{what} failed {name} the core: {reasons or hex(status)}{self._shell.state()}"
+                )
+            channel.wait()  # at once; it also takes the caches' old lines away
         if receive.transferred != target.nbytes:
             raise DriverError(
                 f"{what} gave {receive.transferred} bytes, needs {target.nbytes}"

@@ -203,7 +203,7 @@ namespace eval sbnn {
       set pll [get_property CONFIG.$ps(pll) [get_bd_cells $cell]]
       if {abs($pll - $settings(pll_mhz)) > 1} {
         puts "WARNING: Vivado sets the IO PLL to $pll MHz, the boot image to $settings(pll_mhz) MHz:\
-              FCLK0 is wrong on the board until the driver has set it"
+              PYNQ sets FCLK0 wrong; set pynq.Clocks.fclk0_mhz to $settings(clock_mhz) after loading"
       }
     }
     generate_target all [get_files sbnn.bd]

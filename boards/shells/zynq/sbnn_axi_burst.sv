@@ -2,7 +2,7 @@
 //
 // Holds one AXI address and walks through the words of its burst.
 //
-// Takes an address when it has none, then shows beat after beat: `step` moves to the next one, `finish`
+// Takes an address when it has none, then shows beat after beat: `advance` moves to the next one, `finish`
 // with it gives the address up. FIXED, INCR and WRAP of any length are walked. `legal` is low where a beat
 // is not one aligned 32-bit word: another size, a start address off the word (that beat only, in INCR), a
 // WRAP of a length that AXI does not have, the reserved burst type, or beats after the last one.
@@ -28,7 +28,7 @@ module sbnn_axi_burst #(
     output wire  [         9:0] word,
     output wire                 legal,
     output wire                 last,
-    input  wire                 step,
+    input  wire                 advance,
     input  wire                 finish
 );
   localparam logic [1:0] FIXED = 2'd0, WRAP = 2'd2, RESERVED = 2'd3;
@@ -71,7 +71,7 @@ module sbnn_axi_burst #(
       off_q <= address[1:0] != 2'd0;
       over_q <= 1'b0;
       active_q <= valid;
-    end else if (step) begin
+    end else if (advance) begin
       word_q <= word_next;
       if (burst_q != FIXED) off_q <= 1'b0;
       if (last) over_q <= 1'b1;

@@ -95,7 +95,7 @@ module sbnn_axi_slave #(
       .word(word),
       .legal(legal),
       .last(write_last),
-      .step(beat),
+      .advance(beat),
       .finish(s_axi_wlast)
   );
 
@@ -117,7 +117,7 @@ module sbnn_axi_slave #(
       .word(read_word),
       .legal(read_legal),
       .last(read_last),
-      .step(read_valid),
+      .advance(read_valid),
       .finish(read_last)
   );
 
