@@ -53,9 +53,10 @@ def resolve(network: Network) -> tuple[LayerRows, ...]:
     constants: dict[int, bool] = {}
     for index, (layer, seen) in enumerate(zip(network.layers, network.maps, strict=False)):
         last = index == len(network.layers) - 1
-        read = np.ones(layer.mh, bool)
+        read: BoolArray = np.ones(layer.mh, bool)
         if not last:  # a channel lives if some position of it does
-            read = inputs_read(network.layers[index + 1]).reshape(-1, layer.mh).any(axis=0)
+            later = inputs_read(network.layers[index + 1])
+            read = np.asarray(later.reshape(-1, layer.mh).any(axis=0))
         known = inputs_known(layer, constants, seen.channels)
         resolved.append(resolve_layer(layer, known, read))
         constants = resolved[-1].constants
