@@ -26,12 +26,15 @@ class Pace:
         ii_cycles: between two images, the input never waiting.
         idle_cycles: after this long a wait every window has stepped through its leading padding.
         warm_images: intervals before the constant one, while queues fill.
+        spans: per segment the cycles, from the first input beat, at which the first image's first vector was
+            complete and its last result was queued.
     """
 
     latency_cycles: int
     ii_cycles: int
     idle_cycles: int
     warm_images: int
+    spans: tuple[tuple[int, int], ...]
 
 
 class _Pixels:
@@ -117,6 +120,7 @@ def measure(
     leaving = cycle = 0
     first: int | None = None
     starts: list[int] = []
+    taken_at: list[list[int]] = [[] for _ in segments]
     # Until the first beat windows step through the padding that they can reach without one.
     idle = max(len(collector.needs) for collector in collectors)
     while len(starts) < MOST_IMAGES:
@@ -139,8 +143,12 @@ def measure(
         ]
         pops = [*ready[1:], sending and last_beat]
         taken = pixels.tick(cycle >= idle, pixels.valid and ready[0])
-        for flow, take, pop in zip(flows, takes, pops, strict=True):
+        for flow, take, pop, segment, seen in zip(
+            flows, takes, pops, segments, taken_at, strict=True
+        ):
             flow.tick(take, pop)
+            if take and len(seen) < segment.vectors:
+                seen.append(cycle)
         if sending:
             leaving = 0 if last_beat else leaving + 1
             pixels.marks -= last_beat
@@ -152,6 +160,10 @@ def measure(
         ii_cycles=starts[-1] - starts[-2],
         idle_cycles=idle,
         warm_images=len(starts) - 1 - SETTLED,
+        spans=tuple(
+            (seen[0] - (first or 0), seen[-1] - (first or 0) + segment.cycles + 1)
+            for seen, segment in zip(taken_at, segments, strict=True)
+        ),
     )
 
 

@@ -1,12 +1,12 @@
 """The design: an integer network, the choices that make it hardware, and what follows from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from importlib.metadata import version
 
 from sbnn.hls.cycles import Pace, measure
-from sbnn.hls.manifest import Cost, LayerFacts, Manifest
+from sbnn.hls.manifest import Cost, LayerFacts, Manifest, SegmentFacts
 from sbnn.hls.network import PIXEL_BITS, Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.hls.segments import Segment, make_segments
@@ -106,6 +106,13 @@ class Design:
             return self.pace.ii_cycles
         return max(self.beats, self.out_beats)
 
+    @property
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Per segment the cycles at which an image's first vector is complete and its last result queued."""
+        if self.network.takes_pixels:
+            return self.pace.spans
+        return ((self.beats - 1, self.beats - 1 + self.segments[-1].cycles + 1),)
+
     @cached_property
     def pace(self) -> Pace:
         """What the cycle model says of a network that takes pixels."""
@@ -184,6 +191,19 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 ),
             )
             for resolved, layer in zip(design.rows, design.layers, strict=True)
+        ),
+        segments=tuple(
+            SegmentFacts(
+                layers=tuple(layer.name for layer in network.layers[segment.start : segment.stop]),
+                map=astuple(segment.seen),
+                window=segment.layer.window.kernel if segment.layer.window is not None else (),
+                vectors=segment.vectors,
+                cycles=segment.cycles,
+                queue_depth=segment.depth,
+                begin=begin,
+                end=end,
+            )
+            for segment, (begin, end) in zip(design.segments, design.spans, strict=True)
         ),
         network_digest=network.digest(),
         rtl_digest=digest(rtl.encode()),

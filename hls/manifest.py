@@ -64,6 +64,31 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
+class SegmentFacts:
+    """A run of layers from a collected vector to a queue.
+
+    Attributes:
+        layers: their names.
+        map: (height, width, channels, bits per value) of what arrives.
+        window: rows and columns of the kernel; empty where the whole map is one vector.
+        vectors: vectors per image.
+        cycles: from a vector to its result.
+        queue_depth: places for results.
+        begin: cycle, from the first input beat, at which an image's first vector is complete; nothing waits.
+        end: cycle at which its last result is queued.
+    """
+
+    layers: tuple[str, ...]
+    map: tuple[int, ...]
+    window: tuple[int, ...]
+    vectors: int
+    cycles: int
+    queue_depth: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Link:
     """How a host reaches the core in a finished bitstream.
 
@@ -107,6 +132,7 @@ class Manifest:
         ii_cycles: cycles between images.
         latency_cycles: cycles from the first beat in to the first beat out, no stalls.
         layers: the generated layers in order.
+        segments: the runs of layers between two queues.
         network_digest: SHA-256 of the integer network.
         rtl_digest: SHA-256 of the generated Verilog.
         link: how a host reaches it; None until it is part of a bitstream.
@@ -133,6 +159,7 @@ class Manifest:
     ii_cycles: int
     latency_cycles: int
     layers: tuple[LayerFacts, ...]
+    segments: tuple[SegmentFacts, ...]
     network_digest: str
     rtl_digest: str
     link: Link | None = None
@@ -228,6 +255,7 @@ def manifest_text(manifest: Manifest) -> str:
         "latency_cycles": manifest.latency_cycles,
         "latency_meaning": "from the first input beat to the first output beat, no stalls",
         "layers": [_layer_table(layer) for layer in manifest.layers],
+        "segments": [dict(vars(segment)) for segment in manifest.segments],
         "network_digest": manifest.network_digest,
         "rtl_digest": manifest.rtl_digest,
     }
@@ -266,6 +294,7 @@ def _manifest(table: dict[str, Any]) -> Manifest:
         ii_cycles=int(table["ii_cycles"]),
         latency_cycles=int(table["latency_cycles"]),
         layers=tuple(_layer(entry) for entry in table["layers"]),
+        segments=tuple(_segment(entry) for entry in table["segments"]),
         network_digest=str(table["network_digest"]),
         rtl_digest=str(table["rtl_digest"]),
         link=None if link is None else _link(link),
@@ -288,6 +317,19 @@ def _layer(table: dict[str, Any]) -> LayerFacts:
             sum_bits=int(cost["sum_bits"]),
             registers=int(cost["registers"]),
         ),
+    )
+
+
+def _segment(table: dict[str, Any]) -> SegmentFacts:
+    return SegmentFacts(
+        layers=tuple(str(name) for name in table["layers"]),
+        map=tuple(int(n) for n in table["map"]),
+        window=tuple(int(n) for n in table["window"]),
+        vectors=int(table["vectors"]),
+        cycles=int(table["cycles"]),
+        queue_depth=int(table["queue_depth"]),
+        begin=int(table["begin"]),
+        end=int(table["end"]),
     )
 
 
