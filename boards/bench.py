@@ -1,17 +1,20 @@
-"""Measure the README's figures again with the project's own commands, and write its table."""
+"""Measure the READMEs' figures again with the project's own commands, and write their tables."""
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from sbnn.boards.backends.bitstream import REPORT
+from sbnn.boards.backends.yosys import KITS
 from sbnn.boards.board import load_board
+from sbnn.boards.table import bitstream_table
 from sbnn.hls import reference
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.manifest import load_manifest
@@ -21,30 +24,85 @@ from sbnn.train.config import MODELS
 from sbnn.train.files import write_atomic
 
 ROOT = Path(__file__).resolve().parent.parent
-RESULTS = Path(__file__).resolve().parent / "results.json"
+BOARDS = Path(__file__).resolve().parent
+RESULTS = BOARDS / "results.json"
 BEGIN, END = "<!-- results: made by `make bench` -->", "<!-- end of results -->"
 # In the README's order. bnn is the dense network of the same shape: its 167,000 ones are ten times what
 # yosys's WebAssembly build and the ECP5-85F hold, so only its accuracy and its estimate are given.
 MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95")
 ESTIMATED = ("bnn",)
 BITSTREAM_BOARD = "ulx3s"
+# For each board that needs nothing but pip the largest tracked model that fits; on the ulx3s, which has room
+# for all of them, the one that the README is about.
+BITSTREAMS = {
+    "colorlight-i5": "sbnn98",
+    "colorlight-i9": "sbnn95-dual",
+    "icebreaker": "digits",
+    "tang-nano-20k": "sbnn98",
+    "ulx3s": "sbnn95",
+}
 SYNTHESIS_BOARDS = ("ulx3s", "pynq-z2")
 
 
-def bench(models: Sequence[str] = (*MEASURED, *ESTIMATED)) -> dict[str, Any]:
-    """Run the line for every model and return {model: figures}; updates results.json model by model.
+def bench() -> None:
+    """Run the line for every model and every board of the tables; updates results.json one by one.
 
     Raises:
         ToolError: one of the commands failed.
     """
-    results: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    for model in tqdm(models, desc="bench", unit="model"):
-        results[model] = _measure(model)
-        ordered = {name: results[name] for name in (*MEASURED, *ESTIMATED) if name in results}
-        write_atomic(RESULTS, json.dumps(ordered, indent=2) + "\n")
-    readme = ROOT / "README.md"
-    write_atomic(readme, with_table(readme.read_text(), results_table(results, metrics())))
-    return results
+    results = read_results()
+    for model in tqdm((*MEASURED, *ESTIMATED), desc="models", unit="model"):
+        results["models"][model] = _measure(model)
+        _write_results(results)
+    bench_boards(results)
+
+
+def bench_boards(results: dict[str, Any]) -> None:
+    """Make the bitstreams of `BITSTREAMS`; where nothing has changed that takes seconds.
+
+    Args:
+        results: content of results.json; it and both READMEs are written again.
+
+    Raises:
+        ToolError: one of the commands failed.
+    """
+    for board, model in tqdm(BITSTREAMS.items(), desc="boards", unit="board"):
+        results["boards"][board] = _measure_bitstream(model, board)
+        _write_results(results)
+    for readme, table in (
+        (ROOT / "README.md", results_table(results["models"], metrics())),
+        (BOARDS / "README.md", bitstream_table(results["boards"])),
+    ):
+        write_atomic(readme, with_table(readme.read_text(), table))
+
+
+def read_results() -> dict[str, Any]:
+    """Return results.json: `models`, the main README's figures, and `boards`, the bitstreams made."""
+    results: dict[str, Any] = {"models": {}, "boards": {}}
+    return results | (json.loads(RESULTS.read_text()) if RESULTS.exists() else {})
+
+
+def _write_results(results: Mapping[str, Any]) -> None:
+    order = {"models": (*MEASURED, *ESTIMATED), "boards": tuple(BITSTREAMS)}
+    table = {
+        part: {name: results[part][name] for name in names if name in results[part]}
+        for part, names in order.items()
+    }
+    write_atomic(RESULTS, json.dumps(table, indent=2) + "\n")
+
+
+def _measure_bitstream(model: str, board: str) -> dict[str, Any]:
+    """Return the figures of one bitstream from the report of the run that made it."""
+    _make("bitstream", model, board)
+    folder = ROOT / "build" / model / board
+    report = _read(folder / REPORT)
+    bitfile = folder / "bitfile" / f"{report['model']}{KITS[load_board(board).family].suffix}"
+    keys = ("tools", "seed", "synthesis", "routed", "clocks", "images_per_second", "seconds")
+    return {
+        "model": model,
+        **{key: report[key] for key in (*keys, "rtl_digest")},
+        "bitstream_bytes": bitfile.stat().st_size,
+    }
 
 
 def _measure(model: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from sbnn.boards.backends import vivado
 from sbnn.boards.backends.bitstream import REPORT, Bitstream
@@ -13,6 +13,7 @@ from sbnn.boards.backends.fit import check_estimate, core_counts
 from sbnn.boards.board import Board, BoardError
 from sbnn.boards.deploy import write_deploy
 from sbnn.boards.page import write_page
+from sbnn.boards.verify import REPORT as VERIFICATION
 from sbnn.boards.verify import verify
 from sbnn.boards.vivado_project import COMMAND, write_project
 from sbnn.hls.manifest import Manifest, load_manifest
@@ -45,7 +46,20 @@ def make_bitstream(
     """
     manifest = read_core(board, folder)
     try:
-        made = _bitstream(board, manifest, folder, seed, backend, say)
+        choice = choose(board, backend)
+    except NoBackendError as error:
+        if vivado.NAME not in board.flows or backend not in (AUTO, vivado.NAME):
+            raise
+        say(str(error))
+        choice = None
+    try:
+        if choice is None:
+            _leave_to_vivado(board, manifest, folder, say)
+        for line in choice.reasons:
+            say(line)
+        check_estimate(board, manifest)
+        _verify_once(manifest, folder, say)
+        made = choice.backend.build(board, folder, seed)
     except UserError as error:
         # The page of a refused build says why; a page that cannot be made must not hide that.
         with contextlib.suppress(UserError):
@@ -56,30 +70,31 @@ def make_bitstream(
     return made
 
 
-def _bitstream(
-    board: Board,
-    manifest: Manifest,
-    folder: Path,
-    seed: int,
-    backend: str,
-    say: Callable[[str], None],
-) -> Bitstream:
-    try:
-        choice = choose(board, backend)
-    except NoBackendError as error:
-        if vivado.NAME not in board.flows or backend not in (AUTO, vivado.NAME):
-            raise
-        say(str(error))
-        project = write_project(board, manifest, folder)
-        core_counts(board, manifest, folder)
-        verify(folder)
-        raise BoardError(_what_vivado_needs(board, manifest, project)) from error
-    for line in choice.reasons:
-        say(line)
-    check_estimate(board, manifest)
+def _leave_to_vivado(
+    board: Board, manifest: Manifest, folder: Path, say: Callable[[str], None]
+) -> NoReturn:
+    """Check what can be checked here, write the project folder and say where to take it."""
+    core_counts(board, manifest, folder)
+    _verify_once(manifest, folder, say)
+    project = write_project(board, manifest, folder)
+    others = [name for name in board.flows if name != vivado.NAME]
+    raise BoardError(
+        f"{board.name}: {' and '.join(['Vivado', *others])} "
+        f"{'are' if others else 'is'} not on this machine, so take {project} to one with Vivado, "
+        f"run `{COMMAND}` in it, bring its out/ back and run "
+        f"make deploy BOARD={board.name} MODEL={manifest.model}"
+    )
+
+
+def _verify_once(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
+    """Compare the core with the reference, unless these very bytes have been found equal before."""
+    report = _report(folder / VERIFICATION)
+    digests = (report.get("network_digest"), report.get("rtl_digest"))
+    if digests == (manifest.network_digest, manifest.rtl_digest):
+        say(f"verified before: {VERIFICATION}")
+        return
     for check in verify(folder):
         say(f"verified: {check.vectors} {check.name} equal")
-    return choice.backend.build(board, folder, seed)
 
 
 def make_project(board: Board, folder: Path) -> Path:
@@ -98,10 +113,13 @@ def make_deploy(board: Board, folder: Path) -> Path:
         BoardError: there is no bitstream of this core.
     """
     manifest = read_core(board, folder)
-    if (folder / "vivado" / "out" / "result.txt").is_file():
-        vivado.collect(board, manifest, folder, SEED, {})
-    report = _route_report(folder)
-    if report.get("build_id") != manifest.build_id:
+    report = _report(folder / REPORT)
+    current = report.get("build_id") == manifest.build_id
+    brought = (folder / "vivado" / "out" / "result.txt").is_file()
+    if brought and not (current and report["backend"] != vivado.NAME):
+        seconds = report["seconds"] if current else {}
+        report = vivado.collect(board, manifest, folder, SEED, seconds).report
+    elif not current:
         raise BoardError(
             f"{folder}: no bitstream of build {manifest.build_id}; "
             f"make bitstream BOARD={board.name} MODEL={manifest.model} makes it"
@@ -131,19 +149,10 @@ def read_core(board: Board, folder: Path) -> Manifest:
     return manifest
 
 
-def _what_vivado_needs(board: Board, manifest: Manifest, project: Path) -> str:
-    others = [name for name in board.flows if name != vivado.NAME]
-    return (
-        f"{board.name}: {' and '.join(['Vivado', *others])} "
-        f"{'are' if others else 'is'} not on this machine, so take {project} to one with Vivado, "
-        f"run `{COMMAND}` in it, bring its out/ back and run "
-        f"make deploy BOARD={board.name} MODEL={manifest.model}"
-    )
-
-
-def _route_report(folder: Path) -> dict[str, Any]:
+def _report(path: Path) -> dict[str, Any]:
+    """Return a report, empty where there is none that can be read."""
     try:
-        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        report = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return report if isinstance(report, dict) else {}

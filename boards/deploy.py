@@ -186,7 +186,8 @@ def _write_whole(target: Path, files: Mapping[str, bytes]) -> Path:
     """Write a folder beside its place and rename it, so that nobody ever sees half of one."""
     if target.is_dir() and _content(target) == dict(files):
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    for left in target.parent.glob(f".{target.name}.*"):  # by a run that was killed
+        shutil.rmtree(left)
     fresh = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
         for name, content in files.items():

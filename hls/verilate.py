@@ -7,11 +7,14 @@ import fcntl
 import hashlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+
+from tqdm import tqdm
 
 from sbnn.hls.tools import environment, run_tool
 
@@ -94,7 +97,10 @@ def compile_objects(
         return target
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(compile_one, sources))
+        done = pool.map(compile_one, sources)
+        # disable=None: no bar where nobody watches, such as in an executed notebook.
+        bar = tqdm(done, "compile", len(sources), leave=False, file=sys.stderr, disable=None)
+        return list(bar)
 
 
 def runtime(*parts: str) -> list[Path]:

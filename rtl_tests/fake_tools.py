@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+TOOLS = ("vivado", "nextpnr-xilinx", "nextpnr-himbaechel", "fasm2frames", "xc7frames2bit")
 STUBS = Path(__file__).parent / "vivado_stubs.tcl"
 
 # Checks what it is asked, writes a log in nextpnr's words and a FASM that names its input.
@@ -56,6 +57,23 @@ assert pathlib.Path(given.part_file).is_file()
 text = given.part_name + " " + pathlib.Path(given.frm_file).read_text()
 pathlib.Path(given.output_file).write_text(text)
 """
+
+
+def hide_tools(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    """Take every real tool that a test stands in for off PATH, and nothing else."""
+    places = []
+    for number, place in enumerate(os.environ["PATH"].split(os.pathsep)):
+        if any(Path(place, name).exists() for name in TOOLS):
+            shown = folder / str(number)
+            shown.mkdir()
+            for path in Path(place).iterdir():
+                if path.name not in TOOLS:
+                    (shown / path.name).symlink_to(path)
+            place = str(shown)
+        places.append(place)
+    patch.setenv("PATH", os.pathsep.join(places))
+    for name in ("PRJXRAY_DB_DIR", "CHIPDB"):
+        patch.delenv(name, raising=False)
 
 
 def put_vivado(folder: Path, patch: pytest.MonkeyPatch, scenario: str = "none") -> None:

@@ -38,7 +38,11 @@ class Bench:
     async def command(self, name: str, value: int) -> None:
         """Write a register and wait until no reset is going on."""
         await self.write(name, value)
-        for _ in range(100):
+        await self.out_of_reset()
+
+    async def out_of_reset(self) -> None:
+        """Wait until no reset is going on."""
+        for _ in range(1000):
             if not await self.read("STATUS") & mask("STATUS", "IN_RESET"):
                 return
         raise AssertionError("the reset does not end")

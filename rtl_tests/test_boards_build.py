@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_tools import put_vivado
+from fake_tools import hide_tools, put_vivado
 from networks import ROOT, random_network, tracked_network
 
 from sbnn.boards.board import BOARDS, BoardError, load_board
@@ -25,6 +25,13 @@ from sbnn.hls.synth import synthesise
 from sbnn.train.files import digest
 
 PYNQ, ARTY = load_board("pynq-z2"), load_board("arty-a7-35t")
+
+
+@pytest.fixture(autouse=True)
+def only_stand_ins(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_tools(tmp_path_factory.mktemp("path"), monkeypatch)
 
 
 def core(network: Network, board: str, folder: Path) -> Path:
@@ -150,17 +157,18 @@ def test_a_whole_run_with_vivado(
             assert (results.classes == expected["classes"]).all()
             assert (results.scores == expected["scores"]).all()
 
-    # Again: Vivado is not run, and the folder is the same one.
+    # Again: neither the simulation nor Vivado is run, and the folder is the same one, byte for byte.
     put_vivado(tmp_path / "bin", monkeypatch, "synth_fails")
-    before = deploy.stat()
+    before = deploy.stat().st_ino, json.loads((deploy / "manifest.json").read_text())
     again = bitstream(build)
     assert again.returncode == 0, again.stderr
     assert again.stdout.splitlines()[-2] == lines[-2]
-    assert {**manifest["files"], "report/verification.json": ""} == {
-        **json.loads((deploy / "manifest.json").read_text())["files"],
-        "report/verification.json": "",
-    }
-    assert before.st_size == deploy.stat().st_size
+    assert "verified before: report/verification.json" in again.stdout
+    assert before == (deploy.stat().st_ino, json.loads((deploy / "manifest.json").read_text()))
+    (build / ".deploy.killed").mkdir()
+    shutil.rmtree(deploy)
+    assert bitstream(build, "deploy").returncode == 0
+    assert json.loads((deploy / "manifest.json").read_text()) == before[1], "made again, equal"
     assert not list(build.glob(".deploy*")), "nothing half-written stays"
 
 
@@ -289,3 +297,18 @@ def test_a_whole_run_for_an_fpga_without_a_processor(
     assert made.path.read_text() == "bitstream of arty_a7_35t_top for xc7a35ticsg324-1L"
     assert (build / "vivado" / "shell" / "pins.xdc").is_file()
     assert (build / "deploy" / "validate.py").is_file()
+
+
+def test_a_mistyped_backend_changes_nothing(build: Path) -> None:
+    before = sorted(build.rglob("*"))
+    done = bitstream(build, "bitstream", "--backend", "vivaldi")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "sbnn.boards: BACKEND=vivaldi: not known; there are: auto vivado openxc7 yosys\n"
+    )
+    done = bitstream(build, "bitstream", "--backend", "openxc7")
+    assert done.returncode == 2
+    assert done.stderr.startswith(
+        "sbnn.boards: BACKEND=openxc7: no tools for pynq-z2 here; openxc7: fasm2frames on PATH, "
+    )
+    assert sorted(build.rglob("*")) == before

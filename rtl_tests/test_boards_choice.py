@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fake_tools import put_openxc7, put_vivado
+from fake_tools import hide_tools, put_openxc7, put_vivado
 
 from sbnn.boards.backends import openxc7, vivado, yosys
 from sbnn.boards.backends.choice import BACKENDS, NoBackendError, choose
@@ -16,6 +16,13 @@ INSTALL_VIVADO = (
     "vivado: vivado is not on PATH; install AMD's Vivado 2019.1 or newer with the device family of "
     "xc7z020clg400-1 and source its settings64.sh"
 )
+
+
+@pytest.fixture(autouse=True)
+def only_stand_ins(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_tools(tmp_path_factory.mktemp("path"), monkeypatch)
 
 
 def test_every_flow_of_the_schema_has_a_backend() -> None:

@@ -191,7 +191,7 @@ def test_folders_that_cannot_be_opened(digits: Path, tmp_path: Path) -> None:
     assert said(bare, "verilator").endswith(
         "sbnn_unpack.sv: no such file; a simulation needs the Verilog of build/digits/ulx3s"
     )
-    tracked_network("digits-xi").save(tmp_path / "network.npz")
+    random_network(3).save(tmp_path / "network.npz")
     assert "the core of digits was made from" in said(bare, "reference")
 
 

@@ -1,6 +1,8 @@
 """The three notebooks, executed without a browser on every transport that needs no hardware."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,8 @@ from networks import tracked_network
 from simulate import ROOT
 from zynq_overlay import zynq_build
 
+from sbnn.boards.closure import import_closure
+from sbnn.boards.deploy import ENTRIES
 from sbnn.boards.driver import DriverError
 from sbnn.boards.run_notebooks import NAMES, Executed, run_notebook
 from sbnn.train.config import load_config
@@ -83,6 +87,38 @@ def test_notebooks_run_on_mnist(tmp_path: Path, dma: str) -> None:
         assert "EQUAL" in executed[NAMES[1]].text
         for name, pictures in zip(NAMES, (2, 3, 5), strict=True):
             pictures_are_drawn(executed[name], pictures)
+
+
+def test_notebooks_need_only_the_deploy_folder(deploy: Path, tmp_path: Path) -> None:
+    """Their code in deploy/notebooks, with no other sbnn in reach than the driver beside it."""
+    board = tmp_path / "deploy"
+    (board / "notebooks").mkdir(parents=True)
+    for path in deploy.iterdir():
+        (board / path.name).write_bytes(path.read_bytes())
+    for name, source in import_closure(ENTRIES).files.items():
+        (board / name).parent.mkdir(parents=True, exist_ok=True)
+        (board / name).write_bytes(source.read_bytes())
+    for path in NOTEBOOKS.glob("*.ipynb"):
+        cells = json.loads(path.read_text())["cells"]
+        code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+        code = code.replace('TRANSPORT = "auto"', 'TRANSPORT = "reference"')
+        (board / "notebooks" / f"{path.stem}.py").write_text(code)
+    runner = (
+        "import runpy, sys; [runpy.run_path(name) for name in sys.argv[1:]]; import sbnn.boards;"
+    )
+    runner += "print(sbnn.boards.__path__)"
+    packages = Path(np.__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-S", "-W", "ignore", "-c", runner, *(f"{name}.py" for name in NAMES)],
+        cwd=board / "notebooks",
+        env={"PYTHONPATH": str(packages), "MPLBACKEND": "Agg", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert str(board / "sbnn" / "boards") in done.stdout.splitlines()[-1]
+    assert "result                  EQUAL" in done.stdout
 
 
 def test_a_failing_notebook_says_which_cell(deploy: Path, tmp_path: Path) -> None:

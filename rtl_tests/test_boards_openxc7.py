@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_tools import put_openxc7
+from fake_tools import hide_tools, put_openxc7
 from networks import random_network, tracked_network
 from pynqmetadata.frontends import Metadata
 from pynqmetadata.views.runtime import RuntimeMetadataParser
@@ -25,6 +25,13 @@ RECORDED = Path(__file__).parent / "golden" / "boards"
 XILINX, HIMBAECHEL = RECORDED / "nextpnr_xilinx.log", RECORDED / "nextpnr_himbaechel_xilinx.log"
 PYNQ, ARTY = load_board("pynq-z2"), load_board("arty-a7-35t")
 SMALL = random_network(1, largest=20)
+
+
+@pytest.fixture(autouse=True)
+def only_stand_ins(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide_tools(tmp_path_factory.mktemp("path"), monkeypatch)
 
 
 def core(board: Board, folder: Path) -> Path:
@@ -200,8 +207,6 @@ def test_logs_that_are_none(tmp_path: Path, drop: str, message: str) -> None:
 
 
 def test_what_is_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PRJXRAY_DB_DIR", raising=False)
-    monkeypatch.delenv("CHIPDB", raising=False)
     assert openxc7.missing(PYNQ) == (
         "fasm2frames on PATH, xc7frames2bit on PATH, "
         "PRJXRAY_DB_DIR/zynq7/xc7z020clg400-1/part.yaml (PRJXRAY_DB_DIR names the database), "

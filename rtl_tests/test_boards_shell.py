@@ -186,7 +186,7 @@ def test_shell_and_core_have_different_module_names() -> None:
     ("family", "luts", "brams"),
     [
         ("ecp5", 1050, 2),
-        ("ice40", 1250, 6),
+        pytest.param("ice40", 1250, 6, marks=pytest.mark.regress),
         ("gowin", 1150, 2),
         pytest.param("xc7", 1000, 2, marks=pytest.mark.regress),
     ],

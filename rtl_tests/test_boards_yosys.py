@@ -1,7 +1,9 @@
 """The pip-only flow with its real tools: refusals before place and route, and bitstreams."""
 
 import json
+import re
 import shutil
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from sbnn.boards.board import Board, BoardError, board_names, load_board
 from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
 from sbnn.hls.network import Network
-from sbnn.hls.tools import ToolError
+from sbnn.hls.tools import ToolError, run_tool
 
 SMALL = random_network(1, largest=20)
 BOARDS = [name for name in board_names() if yosys.NAME in load_board(name).flows]
@@ -110,3 +112,52 @@ def test_the_digits_model_twice(name: str, tmp_path: Path) -> None:
     content = first.path.read_bytes()
     second = yosys.build(board, tmp_path, 1)
     assert (second, second.path.read_bytes()) == (first, content)
+    UNPACKED[board.family](tmp_path, first)
+
+
+def check_ecp5(folder: Path, made: Bitstream) -> None:
+    """Unpacked and packed again, the bitstream is the same."""
+    stages = folder / "stages"
+    (stages / "back.bit").write_bytes(made.path.read_bytes())
+    for argv in (
+        ["yowasp-ecpunpack", "--input", "back.bit", "--textcfg", "back.config"],
+        ["yowasp-ecppack", "--compress", "back.config", "back.bit"],
+    ):
+        run_tool(argv, stages, stages / "unpack.log")
+    assert (stages / "back.bit").read_bytes() == made.path.read_bytes()
+
+
+def check_ice40(folder: Path, made: Bitstream) -> None:
+    """Unpacked, every tile and every memory holds the bits that nextpnr wrote."""
+    stages = folder / "stages"
+    (stages / "back.bin").write_bytes(made.path.read_bytes())
+    run_tool(["yowasp-iceunpack", "back.bin", "back.asc"], stages, stages / "unpack.log")
+    routed = tiles((stages / "top.asc").read_text())
+    assert len(routed) > 300
+    assert tiles((stages / "back.asc").read_text()) == routed
+
+
+def tiles(text: str) -> dict[str, str]:
+    """Return {tile: bits} of the tiles in which a bit is set."""
+    parts = [part.partition("\n") for part in re.split(r"\n(?=\.)", text)]
+    return {
+        name: bits.strip()
+        for name, _, bits in parts
+        if re.match(r"\.(\w+_tile|ram_data) ", name) and bits.strip("0\n")
+    }
+
+
+def check_gowin(folder: Path, made: Bitstream) -> None:
+    """Unpacked, the bitstream holds the memories and the LUTs that nextpnr reported."""
+    stages = folder / "stages"
+    argv = ["gowin_unpack", "-d", "GW2A-18C", "-o", "back.v", f"../bitfile/{made.path.name}"]
+    run_tool(argv, stages, stages / "unpack.log")
+    cells = Counter(re.findall(r"^(\w+) \w+ \(", (stages / "back.v").read_text(), re.MULTILINE))
+    synthesised = json.loads((stages / "statistic.json").read_text())["design"]["num_cells_by_type"]
+    assert cells["BSRAM"] == made.report["routed"]["bram"]["used"]
+    assert cells["RAM16SDP4"] == synthesised["RAM16SDP4"]
+    luts = cells["LUT4"] + 4 * cells["RAM16SDP4"]
+    assert luts == pytest.approx(made.report["routed"]["lut"]["used"], rel=0.01)
+
+
+UNPACKED = {"ecp5": check_ecp5, "ice40": check_ice40, "gowin": check_gowin}

@@ -26,37 +26,37 @@ def lite() -> Iterator[ZynqBench]:
         yield bench
 
 
-@pytest.mark.parametrize("stalls", [0, 0.4])
-def test_fifo_windows(axi3: ZynqBench, lite: ZynqBench, stalls: float) -> None:
-    axi3.run("tb_zynq", "windows", stalls=stalls)
-    lite.run("tb_zynq", "windows", stalls=stalls)
+def test_fifo_windows(axi3: ZynqBench, lite: ZynqBench) -> None:
+    axi3.run("tb_zynq", "windows", stalls=0.4)
+    lite.run("tb_zynq", "windows", stalls=0)
 
 
-def test_full_queues(axi3: ZynqBench, two_beats: ZynqBench) -> None:
-    axi3.run("tb_zynq", "full_queue")
+def test_full_queues(two_beats: ZynqBench) -> None:
     two_beats.run("tb_zynq", "full_queue")
 
 
 @pytest.mark.parametrize("test", ["batches", "short_images", "resets"])
 def test_external_stream(lite: ZynqBench, test: str) -> None:
-    for stalls in (0, 0.4):
-        lite.run("tb_zynq_stream", test, stalls=stalls)
+    lite.run("tb_zynq_stream", test, stalls=0.4)
 
 
 def test_cycles_of_a_batch_that_nothing_stalls(lite: ZynqBench) -> None:
     lite.run("tb_zynq_stream", "cycles")
 
 
-@pytest.mark.parametrize("memory", [0, 0.5])
-@pytest.mark.parametrize("test", ["batches", "failures", "resets", "refusals"])
-def test_dma(axi3: ZynqBench, two_beats: ZynqBench, test: str, memory: float) -> None:
+@pytest.mark.parametrize("test", ["batches", "failures", "resets"])
+def test_dma(axi3: ZynqBench, two_beats: ZynqBench, test: str) -> None:
     for bench in (axi3, two_beats):
-        bench.run("tb_zynq_dma", test, memory=memory, seed=2)
+        bench.run("tb_zynq_dma", test, memory=0.5, seed=2)
+
+
+def test_dma_refuses(axi3: ZynqBench) -> None:
+    axi3.run("tb_zynq_dma", "refusals", seed=2)
 
 
 def test_dma_throughput(axi3: ZynqBench, two_beats: ZynqBench) -> None:
-    axi3.run("tb_zynq_dma", "throughput", margin=1.05, memory_latency=60)
-    two_beats.run("tb_zynq_dma", "throughput", margin=1.05, memory_latency=60)
+    axi3.run("tb_zynq_dma", "throughput", margin=1.02, memory_latency=60)
+    two_beats.run("tb_zynq_dma", "throughput", margin=1.02, memory_latency=60)
 
 
 def random_transactions(kind: str, count: int, folder: Path, **settings: object) -> None:

@@ -26,5 +26,5 @@ def test_counters_are_exact(beats: int, result_beats: int) -> None:
             result_beats=result_beats,
             each=each,
             in_flight=IN_FLIGHT,
-            cycles=12000,
+            cycles=6000,
         )

@@ -252,9 +252,8 @@ namespace eval sbnn {
     return $slack
   }
 
-  proc exactly_one {what args} {
-    set found [lsort -unique [glob -nocomplain {*}$args]]
-    if {[llength $found] != 1} {error "found [llength $found] $what, needs one, as $args"}
+  proc exactly_one {what found} {
+    if {[llength $found] != 1} {error "found [llength $found] $what, needs one: [join $found {, }]"}
     return [lindex $found 0]
   }
 
@@ -279,12 +278,16 @@ namespace eval sbnn {
     }
     if {$settings(shell) eq "zynq"} {
       # The handoff moved from .srcs to .gen with 2020.2.
-      set handoff {sources_1 bd sbnn hw_handoff sbnn.hwh}
-      set found [exactly_one "hardware handoffs (.hwh)" [under project sbnn sbnn.gen {*}$handoff] \
-        [under project sbnn sbnn.srcs {*}$handoff]]
+      set found {}
+      foreach place {sbnn.gen sbnn.srcs} {
+        set path [under project sbnn $place sources_1 bd sbnn hw_handoff sbnn.hwh]
+        if {[file isfile $path]} {lappend found $path}
+      }
+      set found [exactly_one "hardware handoffs (.hwh)" $found]
       file copy -force $found [under out $settings(model).hwh]
     }
-    set found [exactly_one "bitstreams" [file join [get_property DIRECTORY [get_runs impl_1]] *.bit]]
+    set folder [get_property DIRECTORY [get_runs impl_1]]
+    set found [exactly_one "bitstreams" [glob -nocomplain -directory $folder *.bit]]
     file copy -force $found [under out $settings(model).bit]
   }
 
