@@ -234,7 +234,7 @@ def _open_verilator(files: BuildFiles) -> Transport:
 
 
 def pack_images(manifest: Manifest, images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return (N, image_bytes) uint8: pixel >= threshold, packed little end first.
+    """Return (N, image_bytes) uint8: pixel >= threshold, packed little end first, or the pixels themselves.
 
     Raises:
         DriverError: wrong dtype or shape.
@@ -248,5 +248,8 @@ def pack_images(manifest: Manifest, images: NDArray[np.uint8]) -> NDArray[np.uin
     if images.ndim != len(manifest.shape) + 1 or images.shape[1:] != manifest.shape:
         shape = ", ".join(map(str, manifest.shape))
         raise DriverError(f"images have shape {images.shape}, {manifest.model} takes (N, {shape})")
-    bits = images.reshape(len(images), manifest.bits) >= manifest.threshold
+    flat = images.reshape(len(images), -1)
+    if manifest.encoding == "bytes":
+        return np.ascontiguousarray(flat)
+    bits = flat >= (manifest.threshold or 0)
     return np.packbits(bits, axis=1, bitorder="little")

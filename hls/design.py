@@ -1,12 +1,15 @@
 """The design: an integer network, the choices that make it hardware, and what follows from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cached_property
 from importlib.metadata import version
 
-from sbnn.hls.manifest import Cost, LayerFacts, Manifest
-from sbnn.hls.network import Network, NetworkError
+from sbnn.hls.cycles import Pace, measure
+from sbnn.hls.manifest import Cost, LayerFacts, Manifest, SegmentFacts
+from sbnn.hls.network import PIXEL_BITS, Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
+from sbnn.hls.segments import Segment, make_segments
 from sbnn.hls.wired import LayerRtl, emit_layer
 from sbnn.train.files import digest
 
@@ -40,7 +43,12 @@ class Design:
     @property
     def beats(self) -> int:
         """Input beats per image."""
-        return -(-self.network.encoding.bits // self.choices.beat_bits)
+        return -(-self.stream_bits // self.choices.beat_bits)
+
+    @property
+    def stream_bits(self) -> int:
+        """Bits of one image on the input stream: one per pixel, or a byte where pixels come as they are."""
+        return self.network.encoding.values * (PIXEL_BITS if self.network.takes_pixels else 1)
 
     @property
     def score_bits(self) -> int:
@@ -73,27 +81,43 @@ class Design:
         """Width of the class index inside the core."""
         return max(1, (self.network.classes - 1).bit_length())
 
-    @property
-    def core_cycles(self) -> int:
-        """Cycles from the input vector to index and scores."""
+    @cached_property
+    def segments(self) -> tuple[Segment, ...]:
+        """The runs of layers between two queues."""
         argmax = (self.network.classes - 1).bit_length()
-        return sum(layer.latency_cycles for layer in self.layers) + argmax
+        latencies = [layer.latency_cycles for layer in self.layers]
+        return make_segments(self.network, latencies, argmax, self.beats, self.out_beats)
 
     @property
     def latency_cycles(self) -> int:
         """Cycles from the first input beat to the first output beat, nothing waiting."""
-        return self.beats - 1 + 1 + self.core_cycles + 1
+        if self.network.takes_pixels:
+            return self.pace.latency_cycles
+        return self.beats - 1 + 1 + self.segments[-1].cycles + 1
 
     @property
     def ii_cycles(self) -> int:
-        """Cycles between images: the wider of the two streams; the core itself takes one a cycle."""
+        """Cycles between images.
+
+        With packed bits the wider of the two streams (the core itself takes one image a cycle), with
+        pixels what the slowest segment needs.
+        """
+        if self.network.takes_pixels:
+            return self.pace.ii_cycles
         return max(self.beats, self.out_beats)
 
     @property
-    def depth(self) -> int:
-        """Places for results; enough that a reader that is always ready never slows the input."""
-        stay = self.core_cycles + 3 + self.out_beats
-        return max(2, 1 << (stay // self.ii_cycles + 1).bit_length())
+    def spans(self) -> tuple[tuple[int, int], ...]:
+        """Per segment the cycles at which an image's first vector is complete and its last result queued."""
+        if self.network.takes_pixels:
+            return self.pace.spans
+        return ((self.beats - 1, self.beats - 1 + self.segments[-1].cycles + 1),)
+
+    @cached_property
+    def pace(self) -> Pace:
+        """What the cycle model says of a network that takes pixels."""
+        beat_bytes = self.choices.beat_bits // 8
+        return measure(self.segments, self.network.encoding.map, beat_bytes, self.out_beats)
 
 
 def make_design(network: Network, choices: Choices) -> Design:
@@ -137,7 +161,8 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
         sources=tuple(files),
         shape=network.encoding.shape,
         threshold=network.encoding.threshold,
-        bits=network.encoding.bits,
+        encoding="bytes" if network.takes_pixels else "bits",
+        bits=design.stream_bits,
         in_beat_bits=choices.beat_bits,
         in_beats=design.beats,
         out_beat_bits=choices.out_beat_bits,
@@ -166,6 +191,19 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 ),
             )
             for resolved, layer in zip(design.rows, design.layers, strict=True)
+        ),
+        segments=tuple(
+            SegmentFacts(
+                layers=tuple(layer.name for layer in network.layers[segment.start : segment.stop]),
+                map=astuple(segment.seen),
+                window=segment.layer.window.kernel if segment.layer.window is not None else (),
+                vectors=segment.vectors,
+                cycles=segment.cycles,
+                queue_depth=segment.depth,
+                begin=begin,
+                end=end,
+            )
+            for segment, (begin, end) in zip(design.segments, design.spans, strict=True)
         ),
         network_digest=network.digest(),
         rtl_digest=digest(rtl.encode()),

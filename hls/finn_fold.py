@@ -1,11 +1,13 @@
 """A QONNX graph in integers: xi becomes k/2**F, BatchNorm a threshold, a bias an offset."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 
-from sbnn.hls.finn_source import LoweringError, Source, SourceLayer
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.network import MAX_XI_FRAC, NetworkError, SparseLayer
 from sbnn.hls.thresholds import Proof, fold, prove
 
@@ -17,32 +19,49 @@ def integer_layers(source: Source) -> tuple[tuple[SparseLayer, ...], Fraction]:
         LoweringError: xi is off the grid, or a score is no multiple of the others' unit.
     """
     last, unit = _last_layer(source.layers[-1])
-    return (*map(_hidden_layer, source.layers[:-1]), last), unit
+    hidden = (_pool(layer) if layer.pool else _hidden_layer(layer) for layer in source.layers[:-1])
+    return (*hidden, last), unit
 
 
 def prove_layers(source: Source, layers: Sequence[SparseLayer]) -> tuple[Proof, ...]:
     """Compare every hidden neuron with its exact rule at every sum that any input can give."""
     return tuple(
-        prove(layer, exact.eta, exact.stages)
+        prove(layer, exact.eta, exact.stages, exact.levels)
         for exact, layer in zip(source.layers[:-1], layers[:-1], strict=True)
+        if not exact.pool
     )
 
 
 def _hidden_layer(layer: SourceLayer) -> SparseLayer:
     frac = layer.xi_frac()
-    xi_num = _numerators(layer.xi, frac)
+    bare = SparseLayer(
+        layer.name,
+        layer.w01,
+        _numerators(layer.xi, frac),
+        frac,
+        layer.rails,
+        window=layer.window,
+        value_bits=layer.value_bits,
+    )
     try:
-        threshold, invert = fold(layer.w01, xi_num, frac, layer.rails, layer.eta, layer.stages)
+        threshold, invert = fold(bare, layer.eta, layer.stages, layer.levels)
     except NetworkError as error:
         raise LoweringError(f"layer {layer.name}: {error}") from error
+    return replace(bare, threshold=threshold, invert=invert)
+
+
+def _pool(layer: SourceLayer) -> SparseLayer:
+    """Return a max pool of bits: on where at least one of a channel's taps is."""
+    channels = len(layer.w01)
     return SparseLayer(
-        name=layer.name,
-        w01=layer.w01,
-        xi_num=xi_num,
-        xi_frac=frac,
-        rails=layer.rails,
-        threshold=threshold,
-        invert=invert,
+        layer.name,
+        layer.w01,
+        np.zeros(channels, np.int64),
+        0,
+        window=layer.window,
+        pool=True,
+        threshold=np.ones(channels, np.int64),
+        invert=np.zeros(channels, bool),
     )
 
 
@@ -52,6 +71,10 @@ def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
     In units of u = eta * (what follows scales by) an output is 2*(P + xi*S) - n - xi*MW + d/u, so
     the offset is 2**F * (d/u - n - xi*MW), with the smallest F that makes it and xi integers.
     """
+    if layer.value_bits != 1:
+        raise LoweringError(
+            f"node {layer.node}: gives scores of pixels, needs a hidden layer of bits before"
+        )
     units, rests = [], []
     for j, chain in enumerate(layer.stages):
         scale, shift = layer.eta[j], Fraction(0)
@@ -88,6 +111,7 @@ def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
         xi_num=_numerators(layer.xi, frac),
         xi_frac=frac,
         rails=layer.rails,
+        window=layer.window,
         offset=_numerators(offsets, frac),
     )
     return made, units[0] / (1 << frac)

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from qonnx.core.datatype import DataType
 
 from sbnn.hls import reference
-from sbnn.hls.finn_source import LoweringError
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.layer_stream import LAYER_MODULES, layer_stream
 from sbnn.hls.network import SparseLayer
-from sbnn.hls.stitch import LAYER_MODULES, layer_stream
 
 RTL = Path(__file__).parent / "rtl"
 SOURCES = "sources.f"
@@ -78,6 +78,7 @@ def layer_of(node: Any, arrays: dict[str, NDArray[Any]]) -> SparseLayer:
         xi_num=values[1].astype(np.int64),
         xi_frac=int(node.get_nodeattr("xi_frac")),
         rails=int(node.get_nodeattr("rails")),
+        value_bits=node.get_input_datatype().bitwidth(),
         threshold=None if last else values[2].astype(np.int64),
         invert=None if last else values[3] > 0,
         offset=values[2].astype(np.int64) if last else None,
@@ -143,7 +144,9 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
 
     def get_instream_width(self, ind: int = 0) -> int:
         """Return the bits of x per beat; 0 for parameters, which are wires in the logic."""
-        return int(self.get_nodeattr("SIMD")) if ind == 0 else 0
+        return (
+            int(self.get_nodeattr("SIMD") * self.get_input_datatype().bitwidth()) if ind == 0 else 0
+        )
 
     def get_outstream_width(self, ind: int = 0) -> int:
         """Return the bits of the output per beat."""
@@ -174,8 +177,9 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
     def execute_node(self, context: dict[str, NDArray[Any]], graph: Any) -> None:
         """Run the reference arithmetic on x and write +-1, or scores, as float32."""
         layer = layer_of(self, context)
-        bits = context[self.onnx_node.input[0]] > 0
-        flat = bits.reshape(-1, layer.inputs)
+        x = context[self.onnx_node.input[0]]
+        bits = x > 0 if layer.value_bits == 1 else x
+        flat = bits.reshape(-1, layer.inputs).astype(np.uint8)
         if layer.is_last:
             result = reference.score(layer, flat)
         else:

@@ -10,7 +10,6 @@ After FINN's streamlining a hidden layer is MatMul -> MultiThreshold; that pair 
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -23,13 +22,12 @@ from qonnx.transformation.base import Transformation
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
 
-from sbnn.hls.finn_source import LoweringError, Source, SourceLayer
-from sbnn.hls.network import IntArray, SparseLayer
-from sbnn.hls.thresholds import reachable
+from sbnn.hls.finn_compare import integer_weights, layer_pairs
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_source import Source, SourceLayer
+from sbnn.hls.layer import IntArray, SparseLayer
 
 DOMAIN = "finn.custom_op.fpgadataflow"
-# FINN derives thresholds in float32: a few operations, each off by 2**-24 of the sum's range.
-FLOAT32_SLACK = 2.0**-20
 
 
 class PutConstantsSecond(Transformation):  # type: ignore[misc]
@@ -119,6 +117,8 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
             ):  # its scale is part of the next layer's eta
                 model.set_initializer(node.input[1], np.float32(1))
         for source, layer in self.pairs:
+            if source.pool:
+                continue
             node = model.get_node_from_name(source.node)
             quant = model.find_producer(node.input[1])
             if layer.rails == 2:
@@ -131,14 +131,16 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
                 node.input[0] = next(i for i in negation.input if not _has_initializer(model, i))
                 model.graph.node.remove(concat)
                 model.graph.node.remove(negation)
-            weights = integer_weights(layer)
+            weights = integer_weights(layer)[:, source.columns]
             name = f"{layer.name}_weights"
-            model.set_initializer(name, weights.T.astype(np.float32))
+            model.set_initializer(name, _as_stored(weights, layer).astype(np.float32))
             model.set_tensor_datatype(name, _weight_datatype(weights))
             node.input[1] = name
             eta = np.array([float(eta / (1 << layer.xi_frac)) for eta in source.eta], np.float32)
             scale = f"{layer.name}_eta"
-            model.set_initializer(scale, eta[0] if (eta == eta[0]).all() else eta)
+            if layer.window is not None:
+                eta = eta.reshape(-1, 1, 1)
+            model.set_initializer(scale, eta.reshape(-1)[0] if (eta == eta[0]).all() else eta)
             summed = model.make_new_valueinfo_name()
             mul = helper.make_node("Mul", [summed, scale], [node.output[0]], name=scale)
             model.set_tensor_shape(summed, model.get_tensor_shape(node.output[0]))
@@ -164,9 +166,8 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
 
     def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
         """Change the graph in place; never asks to be run again."""
-        for layer, (product, threshold) in zip(
-            self.layers, layer_pairs(model, self.layers), strict=True
-        ):
+        weighted = [layer for layer in self.layers if not layer.pool]
+        for layer, (product, threshold) in zip(weighted, layer_pairs(model, weighted), strict=True):
             self._replace(model, layer, product, threshold)
         model = model.transform(InferShapes())
         return model.transform(InferDataTypes()), False
@@ -210,7 +211,7 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
             rails=layer.rails,
             xi_frac=layer.xi_frac,
             noActivation=int(threshold is None),
-            inputDataType="BIPOLAR",
+            inputDataType="BIPOLAR" if layer.value_bits == 1 else "UINT8",
             outputDataType=datatype.name,
             numInputVectors=shape[:-1],
         )
@@ -218,101 +219,18 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
         model.set_tensor_datatype(output, datatype)
 
 
-@dataclass(frozen=True)
-class Rounding:
-    """A sum at which FINN's float32 threshold decides otherwise than the exact one."""
-
-    layer: str
-    neuron: int
-    total: int
-
-
-def compare_thresholds(model: ModelWrapper, layers: Sequence[SparseLayer]) -> tuple[Rounding, ...]:
-    """Compare FINN's thresholds with the exact ones at every sum that an input can give.
-
-    Returns:
-        where the two differ by no more than float32 rounding; the exact one is kept there.
-
-    Raises:
-        LoweringError: they differ by more; names layer and neuron.
-    """
-    found: list[Rounding] = []
-    for layer, (product, threshold) in zip(layers, layer_pairs(model, layers), strict=True):
-        weights = model.get_initializer(product.input[1]).T.astype(np.float64)
-        wanted = integer_weights(layer)
-        signs = np.where((weights == wanted).all(1), 1, -1)
-        if not (weights == wanted * signs[:, None]).all():
-            j = int(np.flatnonzero((weights != wanted * signs[:, None]).any(1))[0])
-            raise LoweringError(
-                f"layer {layer.name}: FINN's streamlining changed the weights of neuron {j}"
-            )
-        if threshold is None:
-            continue
-        limits = np.broadcast_to(
-            model.get_initializer(threshold.input[1]).astype(np.float64).reshape(-1), layer.mh
-        )
-        for j in range(layer.mh):
-            found += _compare_neuron(layer, j, int(signs[j]), float(limits[j]))
-    return tuple(found)
-
-
-def _compare_neuron(layer: SparseLayer, j: int, sign: int, limit: float) -> list[Rounding]:
-    threshold, invert = layer.threshold, layer.invert
-    if threshold is None or invert is None:
-        raise LoweringError(f"layer {layer.name}: gives scores where FINN has a MultiThreshold")
-    totals = reachable(layer, j)
-    ones = int(layer.w01[j].sum())
-    centred = 2 * totals - ((ones << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw)
-    exact = (totals >= threshold[j]) ^ invert[j]
-    finn = sign * centred >= limit
-    differ = np.flatnonzero(exact != finn)
-    slack = 1 + FLOAT32_SLACK * max(float(np.abs(centred).max()), 1.0)
-    far = differ[np.abs(sign * centred[differ] - limit) > slack]
-    if far.size:
-        raise LoweringError(
-            f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {bool(finn[far[0]])} "
-            f"at the sum {sign * int(centred[far[0]])}, the stored BatchNorm says "
-            f"{bool(exact[far[0]])}"
-        )
-    return [Rounding(layer.name, j, int(totals[i])) for i in differ]
-
-
-def layer_pairs(model: ModelWrapper, layers: Sequence[SparseLayer]) -> list[tuple[Any, Any | None]]:
-    """Return (MatMul, MultiThreshold or None for the last) per layer of a streamlined graph."""
-    products = model.get_nodes_by_op_type("MatMul")
-    if len(products) != len(layers):
-        raise LoweringError(
-            f"streamlined graph has {len(products)} MatMuls, needs {len(layers)}, one per layer"
-        )
-    pairs: list[tuple[Any, Any | None]] = []
-    for layer, product in zip(layers, products, strict=True):
-        follower = model.find_consumer(product.output[0])
-        if layer.is_last:
-            pairs.append((product, None))
-        elif follower is None or follower.op_type != "MultiThreshold":
-            found = "the output" if follower is None else f"{follower.op_type} {follower.name}"
-            raise LoweringError(
-                f"layer {layer.name}: FINN's streamlining left {found} after the MatMul, needs a "
-                "MultiThreshold"
-            )
-        else:
-            pairs.append((product, follower))
-    return pairs
-
-
-def integer_weights(layer: SparseLayer) -> IntArray:
-    """Return 2**F * w01 + k, (MH, inputs) int64; of dual rails 2**F * (w01a - w01b)."""
-    scaled = layer.w01.astype(np.int64) << layer.xi_frac
-    if layer.rails == 2:
-        return scaled[:, : layer.inputs] - scaled[:, layer.inputs :]
-    return scaled + layer.xi_num[:, None]
-
-
 def score_range(layer: SparseLayer) -> tuple[int, int]:
     """Return the smallest and largest score that the last layer can give."""
     lows, highs = layer.reach()
     offset = layer.offset if layer.offset is not None else np.zeros(layer.mh, np.int64)
     return int((2 * lows + offset).min()), int((2 * highs + offset).max())
+
+
+def _as_stored(weights: IntArray, layer: SparseLayer) -> IntArray:
+    """Return (MH, inputs) weights as a MatMul's (inputs, MH) or a Conv's (MH, channels, rows, columns)."""
+    if layer.window is None:
+        return weights.T
+    return weights.reshape(layer.mh, -1, *layer.window.kernel)
 
 
 def _parameters(model: ModelWrapper, layer: SparseLayer) -> list[str]:

@@ -44,34 +44,44 @@ def literal(value: int, bits: int) -> str:
     return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
 
 
-def gather(row: Row, source: str) -> str:
-    """Return the concatenation of a row's literals, the first one lowest."""
-    bits = [f"{'~' if off else ''}{source}[{index}]" for index, off in reversed(row.literals)]
+def gather(row: Row, source: str, value_bits: int = 1, plane: int = 0) -> str:
+    """Return the concatenation of one bit of each of a row's literals, the first literal lowest."""
+    bits = [
+        f"{'~' if off else ''}{source}[{index * value_bits + plane}]"
+        for index, off in reversed(row.literals)
+    ]
     return "{" + ", ".join(bits) + "}"
 
 
+def row_schedule(row: Row, value_bits: int) -> Schedule:
+    """Return the schedule of a row's heap: one column per bit plane of its values."""
+    return schedule((len(row.literals),) * value_bits)
+
+
 def emit_count(
-    body: Body, prefix: str, row: Row, source: str, levels_per_stage: int
+    body: Body, prefix: str, row: Row, source: str, value_bits: int, levels_per_stage: int
 ) -> tuple[str, int, int]:
-    """Emit the registered popcount of a row; return (name, width, stage)."""
+    """Emit the registered sum of a row's literals; return (name, width, stage)."""
     n = len(row.literals)
-    width = count_width(n)
+    width = count_width(n * ((1 << value_bits) - 1))
     if n == 0:
         return body.register(f"{prefix}_p", 1, "1'b0"), 1, 1
-    plan = schedule((n,))
-    columns, stage = emit_heap(body, prefix, row, source, plan, levels_per_stage)
+    columns, stage = emit_heap(body, prefix, row, source, value_bits, levels_per_stage)
     value = add(columns, width)
     body.sums.append(width)
     return body.register(f"{prefix}_p", width, value), width, stage + 1
 
 
 def emit_heap(
-    body: Body, prefix: str, row: Row, source: str, plan: Schedule, levels_per_stage: int
+    body: Body, prefix: str, row: Row, source: str, value_bits: int, levels_per_stage: int
 ) -> tuple[list[tuple[str, int]], int]:
     """Emit the levels of a heap; return ((vector, height) per column, registers passed)."""
+    plan = row_schedule(row, value_bits)
     body.full_adders += plan.full_adders
-    vector = body.wire(f"{prefix}_0c0", plan.heights[0][0], gather(row, source))
-    columns = [(vector, plan.heights[0][0])]
+    columns = [
+        (body.wire(f"{prefix}_0c{c}", height, gather(row, source, value_bits, c)), height)
+        for c, height in enumerate(plan.heights[0])
+    ]
     stage = 0
     for level, adders in enumerate(plan.adders):
         parts: list[list[str]] = [[] for _ in plan.heights[level + 1]]

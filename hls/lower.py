@@ -8,8 +8,8 @@ it where it is used.
 import contextlib
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,11 @@ from typing import Any
 import numpy as np
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN, InferMissingGemmBias
 from finn.transformation.streamline import Streamline
+from finn.transformation.streamline.absorb import (
+    AbsorbConsecutiveTransposes,
+    AbsorbTransposeIntoMultiThreshold,
+)
+from finn.transformation.streamline.reorder import MakeMaxPoolNHWC
 from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
@@ -34,10 +39,19 @@ from qonnx.transformation.general import (
 )
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.infer_shapes import InferShapes
+from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
 from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
+from sbnn.hls.finn_compare import Rounding, compare_thresholds
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_conv import (
+    CompleteWindowAttributes,
+    FeedMapsAsTheyAre,
+    PadPixelsBeforeScaling,
+    SetChannelsFirst,
+)
 from sbnn.hls.finn_fold import integer_layers, prove_layers
 from sbnn.hls.finn_nodes import layer_of
 from sbnn.hls.finn_passes import (
@@ -45,11 +59,11 @@ from sbnn.hls.finn_passes import (
     GuardConstantNeurons,
     InferSparsePopcountMVAU,
     PutConstantsSecond,
-    Rounding,
-    compare_thresholds,
 )
-from sbnn.hls.finn_source import LoweringError, Source, layer_names, read
-from sbnn.hls.network import Network
+from sbnn.hls.finn_read import read
+from sbnn.hls.finn_source import Source, layer_names
+from sbnn.hls.layer import SparseLayer
+from sbnn.hls.network import InputEncoding, Network
 from sbnn.hls.thresholds import Proof
 from sbnn.train.files import write_atomic
 
@@ -64,6 +78,7 @@ class Lowered:
 
     Attributes:
         network: the result.
+        source: what was read of the graph.
         score_unit: the graph's output is score_unit * score.
         graph: the last graph, of SparsePopcountMVAU nodes, for FINN's own flow.
         passes: names in order, as the saved files are numbered.
@@ -75,6 +90,7 @@ class Lowered:
     """
 
     network: Network
+    source: Source
     score_unit: Fraction
     graph: ModelWrapper
     passes: tuple[str, ...]
@@ -155,16 +171,23 @@ def lower_with_report(
     exact = read(model, names)
     layers, score_unit = integer_layers(exact)
     proofs = prove_layers(exact, layers)
+    model = run("complete_window_attributes", model, _plain(CompleteWindowAttributes()))
+    model = run("pad_pixels_before_scaling", model, _plain(PadPixelsBeforeScaling()))
     model = run("guard_constant_neurons", model, _plain(GuardConstantNeurons(exact)))
     weights = ExtractSparseBinaryWeights(exact, layers)
     model = run("extract_sparse_binary_weights", model, _named(weights))
-    model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN()))
+    model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN(), SetChannelsFirst()))
     model = run("streamline", model, _named(Streamline()))
     model = run("round_and_clip_thresholds", model, _named(RoundAndClipThresholds()))
-    roundings = compare_thresholds(model, layers)
+    roundings = compare_thresholds(model, exact.layers, layers)
+    model = run("lower_convs_to_matmul", model, _named(LowerConvsToMatMul()))
+    model = run("make_max_pool_nhwc", model, _named(MakeMaxPoolNHWC()))
+    model = run("absorb_transposes", model, _named(AbsorbTransposeIntoMultiThreshold()))
+    model = run("make_max_pool_nhwc", model, _named(MakeMaxPoolNHWC()))
+    model = run("absorb_consecutive_transposes", model, _named(AbsorbConsecutiveTransposes()))
     popcounts = InferSparsePopcountMVAU(layers, score_unit)
-    model = run("infer_sparse_popcount_mvau", model, _named(popcounts))
-    network = extract_network(model, exact, name.replace("-", "_"))
+    model = run("infer_sparse_popcount_mvau", model, _named(popcounts, FeedMapsAsTheyAre()))
+    network = extract_network(model, layers, exact.encoding, name.replace("-", "_"))
     if images is None:
         images, images_from = sample(name, exact.encoding.shape)
     else:
@@ -172,6 +195,7 @@ def lower_with_report(
     ties = compare(network, original, images)
     return Lowered(
         network,
+        exact,
         score_unit,
         model,
         tuple(run.passes),
@@ -183,13 +207,24 @@ def lower_with_report(
     )
 
 
-def extract_network(model: ModelWrapper, source: Source, name: str) -> Network:
-    """Return the integer network that the SparsePopcountMVAU nodes of a graph describe."""
-    layers = []
-    for node in model.get_nodes_by_op_type("SparsePopcountMVAU"):
+def extract_network(
+    model: ModelWrapper, layers: Sequence[SparseLayer], encoding: InputEncoding, name: str
+) -> Network:
+    """Return the integer network that the SparsePopcountMVAU nodes of a graph describe.
+
+    Windows and pools, which FINN has in nodes of its own, are taken from `layers`.
+    """
+    nodes = iter(model.get_nodes_by_op_type("SparsePopcountMVAU"))
+    found = []
+    for layer in layers:
+        if layer.pool:
+            found.append(layer)
+            continue
+        node = next(nodes)
         arrays = {tensor: model.get_initializer(tensor) for tensor in node.input[1:]}
-        layers.append(layer_of(getCustomOp(node), arrays))
-    return Network(name, source.encoding, tuple(layers))
+        described = layer_of(getCustomOp(node), arrays)
+        found.append(replace(described, window=layer.window))
+    return Network(name, encoding, tuple(found))
 
 
 def sample(name: str, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], str]:
@@ -220,13 +255,17 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
         LoweringError: a bit or a class differs; names layer, neuron and image.
     """
     wanted, found = execute(original, images), reference.run(network, images)
-    for layer, graph_bits, bits in zip(network.layers, wanted.hidden, found.hidden, strict=False):
+    hidden = zip(network.layers, found.hidden, strict=False)
+    for (layer, bits), graph_bits in zip(hidden, wanted.hidden, strict=True):
+        if graph_bits.ndim == 4:  # (images, channels, rows, columns)
+            graph_bits = graph_bits.transpose(0, 2, 3, 1)
         wrong = np.argwhere(graph_bits != bits)
         if len(wrong):
-            image, neuron = wrong[0].tolist()
+            image, *place, neuron = wrong[0].tolist()
+            at = f" at {tuple(place)}" if place else ""
             raise LoweringError(
-                f"layer {layer.name}: neuron {neuron} is {int(bits[image, neuron])} for image "
-                f"{image}, the graph says {int(graph_bits[image, neuron])}; {len(wrong)} of "
+                f"layer {layer.name}: neuron {neuron}{at} is {int(bits[tuple(wrong[0])])} for image "
+                f"{image}, the graph says {int(graph_bits[tuple(wrong[0])])}; {len(wrong)} of "
                 f"{bits.size} bits differ"
             )
     rows = np.arange(len(images))
@@ -307,12 +346,12 @@ def _plain(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
     return lambda model: _with_node_names(model.transform(transformation))
 
 
-def _named(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
-    """Apply a pass, then annotate datatypes and give nodes and tensors their readable names."""
+def _named(*transformations: Any) -> Callable[[ModelWrapper], ModelWrapper]:
+    """Apply passes that belong together, then annotate datatypes and name nodes and tensors readably."""
 
     def change(model: ModelWrapper) -> ModelWrapper:
         for step in (
-            transformation,
+            *transformations,
             InferDataTypes(),
             GiveUniqueNodeNames(),
             GiveReadableTensorNames(),

@@ -13,6 +13,7 @@ from sbnn.train.errors import UserError
 from sbnn.train.files import digest
 
 FORMAT = "sbnn-manifest-1"
+ENCODINGS = {"bits": 1, "bytes": 8}  # bits per pixel
 LINKS = ("uart", "zynq")
 
 
@@ -63,6 +64,31 @@ class LayerFacts:
 
 
 @dataclass(frozen=True)
+class SegmentFacts:
+    """A run of layers from a collected vector to a queue.
+
+    Attributes:
+        layers: their names.
+        map: (height, width, channels, bits per value) of what arrives.
+        window: rows and columns of the kernel; empty where the whole map is one vector.
+        vectors: vectors per image.
+        cycles: from a vector to its result.
+        queue_depth: places for results.
+        begin: cycle, from the first input beat, at which an image's first vector is complete; nothing waits.
+        end: cycle at which its last result is queued.
+    """
+
+    layers: tuple[str, ...]
+    map: tuple[int, ...]
+    window: tuple[int, ...]
+    vectors: int
+    cycles: int
+    queue_depth: int
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Link:
     """How a host reaches the core in a finished bitstream.
 
@@ -90,7 +116,9 @@ class Manifest:
         top: name of the core's module.
         sources: Verilog files, relative to the manifest's folder, leaves first.
         shape: shape of one image.
-        threshold: the smallest uint8 pixel that counts as 1.
+        threshold: the smallest uint8 pixel that counts as 1; None: the pixel's value itself counts.
+        encoding: one of `ENCODINGS`: "bits", each pixel >= threshold packed as one bit, or "bytes", the
+            pixels as they are.
         bits: input bits of one image.
         in_beat_bits: width of s_axis_tdata.
         in_beats: input beats per image.
@@ -104,6 +132,7 @@ class Manifest:
         ii_cycles: cycles between images.
         latency_cycles: cycles from the first beat in to the first beat out, no stalls.
         layers: the generated layers in order.
+        segments: the runs of layers between two queues.
         network_digest: SHA-256 of the integer network.
         rtl_digest: SHA-256 of the generated Verilog.
         link: how a host reaches it; None until it is part of a bitstream.
@@ -115,7 +144,8 @@ class Manifest:
     top: str
     sources: tuple[str, ...]
     shape: tuple[int, ...]
-    threshold: int
+    threshold: int | None
+    encoding: str
     bits: int
     in_beat_bits: int
     in_beats: int
@@ -129,6 +159,7 @@ class Manifest:
     ii_cycles: int
     latency_cycles: int
     layers: tuple[LayerFacts, ...]
+    segments: tuple[SegmentFacts, ...]
     network_digest: str
     rtl_digest: str
     link: Link | None = None
@@ -174,6 +205,12 @@ def load_manifest(path: Path) -> Manifest:
     return manifest
 
 
+_ORDER = {
+    "bits": "row-major pixel i >= threshold",
+    "bytes": "bit i % 8 of row-major pixel i // 8, channels innermost",
+}
+
+
 def manifest_text(manifest: Manifest) -> str:
     """Return the manifest as the text of manifest.json, with words for those who read it."""
     beat = manifest.in_beat_bits
@@ -195,11 +232,12 @@ def manifest_text(manifest: Manifest) -> str:
         "input": {
             "shape": list(manifest.shape),
             "threshold": manifest.threshold,
+            "encoding": manifest.encoding,
             "bits": manifest.bits,
             "beat_bits": beat,
             "beats": manifest.in_beats,
             "bit_order": (
-                f"bit i of the image (row-major pixel i >= threshold) is bit i % {beat} "
+                f"bit i of the image ({_ORDER[manifest.encoding]}) is bit i % {beat} "
                 f"of beat i // {beat}"
             ),
         },
@@ -217,6 +255,7 @@ def manifest_text(manifest: Manifest) -> str:
         "latency_cycles": manifest.latency_cycles,
         "latency_meaning": "from the first input beat to the first output beat, no stalls",
         "layers": [_layer_table(layer) for layer in manifest.layers],
+        "segments": [dict(vars(segment)) for segment in manifest.segments],
         "network_digest": manifest.network_digest,
         "rtl_digest": manifest.rtl_digest,
     }
@@ -240,7 +279,8 @@ def _manifest(table: dict[str, Any]) -> Manifest:
         top=str(table["top"]),
         sources=tuple(str(name) for name in table["sources"]),
         shape=tuple(int(n) for n in given["shape"]),
-        threshold=int(given["threshold"]),
+        threshold=None if given["threshold"] is None else int(given["threshold"]),
+        encoding=str(given["encoding"]),
         bits=int(given["bits"]),
         in_beat_bits=int(given["beat_bits"]),
         in_beats=int(given["beats"]),
@@ -254,6 +294,7 @@ def _manifest(table: dict[str, Any]) -> Manifest:
         ii_cycles=int(table["ii_cycles"]),
         latency_cycles=int(table["latency_cycles"]),
         layers=tuple(_layer(entry) for entry in table["layers"]),
+        segments=tuple(_segment(entry) for entry in table["segments"]),
         network_digest=str(table["network_digest"]),
         rtl_digest=str(table["rtl_digest"]),
         link=None if link is None else _link(link),
@@ -279,6 +320,19 @@ def _layer(table: dict[str, Any]) -> LayerFacts:
     )
 
 
+def _segment(table: dict[str, Any]) -> SegmentFacts:
+    return SegmentFacts(
+        layers=tuple(str(name) for name in table["layers"]),
+        map=tuple(int(n) for n in table["map"]),
+        window=tuple(int(n) for n in table["window"]),
+        vectors=int(table["vectors"]),
+        cycles=int(table["cycles"]),
+        queue_depth=int(table["queue_depth"]),
+        begin=int(table["begin"]),
+        end=int(table["end"]),
+    )
+
+
 def _link(table: dict[str, Any]) -> Link:
     if table["kind"] not in LINKS:
         raise ValueError(f"link.kind is {table['kind']!r}, needs one of {' '.join(LINKS)}")
@@ -297,8 +351,13 @@ def _check(path: Path, manifest: Manifest) -> None:
             raise ManifestError(
                 f"{path}: {name} is {getattr(manifest, name)}, needs a multiple of 8"
             )
+    if manifest.encoding not in ENCODINGS:
+        raise ManifestError(
+            f"{path}: input.encoding is {manifest.encoding!r}, needs one of {' '.join(ENCODINGS)}"
+        )
+    size = math.prod(manifest.shape) * ENCODINGS[manifest.encoding]
     pairs = (
-        ("input.bits", manifest.bits, math.prod(manifest.shape)),
+        ("input.bits", manifest.bits, size),
         ("input.beats", manifest.in_beats, -(-manifest.bits // manifest.in_beat_bits)),
         (
             "output.beats",

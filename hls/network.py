@@ -1,19 +1,12 @@
 """The integer network: the one truth that reference, RTL, reports, driver and tests all read.
 
-Bits are {0,1} and stand for {-1,+1}. For an input vector x with popcount S, output j of a layer with
-P[j] = popcount(x & w01[j]) computes, all in integers (xi = xi_num / 2**xi_frac),
-
-    A[j] = (P[j] << xi_frac) + xi_num[j] * S
-    hidden layer:  y[j] = (A[j] >= threshold[j]) ^ invert[j]
-    last layer:    score[j] = 2 * A[j] + offset[j]      class = argmax, ties to the lowest index
-
-which is z = eta*(z' + xi*q) of Schiavone et al. 2023 (Eq. 4 and 5; Eq. 20 corrected), divided by the
-positive eta and with BatchNorm and sign folded into `threshold` and `invert`.
+A chain of `SparseLayer`s (hls/layer.py has their arithmetic) behind an input encoding, in one file.
 """
 
 import hashlib
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,110 +15,70 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sbnn.train.errors import UserError
+from sbnn.hls.layer import (
+    MAX_XI_FRAC,
+    BoolArray,
+    IntArray,
+    NetworkError,
+    SparseLayer,
+    check_layer,
+    check_place,
+)
+from sbnn.hls.maps import FeatureMap, Window
 from sbnn.train.files import write_atomic
+
+__all__ = [
+    "MAX_XI_FRAC",
+    "PIXEL_BITS",
+    "BoolArray",
+    "InputEncoding",
+    "IntArray",
+    "Network",
+    "NetworkError",
+    "SparseLayer",
+    "load",
+]
 
 FORMAT = "sbnn-network-1"
 # A header is checked before an array is read: the largest layer anyone has asked for is 1e8 weights.
 MAX_WEIGHTS = 1 << 28
-MAX_XI_FRAC = 16
-
-IntArray = NDArray[np.int64]
-BoolArray = NDArray[np.bool_]
-
-
-class NetworkError(UserError):
-    """The integer network, or the file that should hold one, is not valid."""
+PIXEL_BITS = 8
 
 
 @dataclass(frozen=True)
 class InputEncoding:
-    """How an image becomes the input bits: bit i = (pixel i >= threshold), pixels in row-major order.
+    """How an image becomes input values, pixels in row-major order (height, width, channel).
 
     Attributes:
-        shape: shape of one image, such as (28, 28).
-        threshold: the smallest uint8 pixel that counts as 1.
+        shape: shape of one image, such as (28, 28) or (32, 32, 3).
+        threshold: the smallest uint8 pixel that counts as the bit 1; None: the pixel itself is the value.
     """
 
     shape: tuple[int, ...]
-    threshold: int
+    threshold: int | None
+
+    @property
+    def values(self) -> int:
+        """Number of values of one image."""
+        return math.prod(self.shape)
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of one value."""
+        return 1 if self.threshold is not None else PIXEL_BITS
 
     @property
     def bits(self) -> int:
-        """Number of input bits of one image."""
-        return int(np.prod(self.shape))
-
-
-@dataclass(frozen=True, eq=False)
-class SparseLayer:
-    """A sparse binary layer: MH outputs over MW inputs.
-
-    Attributes:
-        name: Verilog identifier, unique in the network.
-        w01: (MH, MW) bool, the connections.
-        xi_num: (MH,) int64, numerator of xi per output; all equal where xi is per layer.
-        xi_frac: F, xi = xi_num / 2**F.
-        rails: 1, or 2 when the layer sees its n input bits x followed by their complements ~x
-            (MW = 2n); S is then n.
-        threshold: (MH,) int64, hidden layers only.
-        invert: (MH,) bool, hidden layers only: the BatchNorm scale was negative.
-        offset: (MH,) int64, last layer only.
-    """
-
-    name: str
-    w01: BoolArray
-    xi_num: IntArray
-    xi_frac: int
-    rails: int = 1
-    threshold: IntArray | None = None
-    invert: BoolArray | None = None
-    offset: IntArray | None = None
+        """Bits of all values of one image."""
+        return self.values * self.value_bits
 
     @property
-    def mh(self) -> int:
-        """Number of outputs."""
-        return int(self.w01.shape[0])
-
-    @property
-    def mw(self) -> int:
-        """Number of columns of w01 (both rails)."""
-        return int(self.w01.shape[1])
-
-    @property
-    def inputs(self) -> int:
-        """Number of input bits that arrive (one rail)."""
-        return self.mw // self.rails
-
-    @property
-    def ones(self) -> int:
-        """Number of connections."""
-        return int(self.w01.sum())
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the layer gives scores rather than bits."""
-        return self.offset is not None
-
-    def reach(self) -> tuple[IntArray, IntArray]:
-        """Return the smallest and largest A[j] over all inputs, each (MH,) int64.
-
-        With one rail, P ranges over 0..n and S over P..P+MW-n, so A is extreme in a corner of that
-        parallelogram. With two rails S is constant, and a row that holds both rails of an input always
-        counts one of them.
-        """
-        if self.rails == 2:
-            half = self.mw // 2
-            both = (self.w01[:, :half] & self.w01[:, half:]).sum(1).astype(np.int64)
-            either = (self.w01[:, :half] | self.w01[:, half:]).sum(1).astype(np.int64)
-            shared = self.xi_num * half
-            return (both << self.xi_frac) + shared, (either << self.xi_frac) + shared
-        n = self.w01.sum(1).astype(np.int64)
-        corners = [
-            (p << self.xi_frac) + self.xi_num * (p + rest)
-            for p in (0 * n, n)
-            for rest in (0 * n, self.mw - n)
-        ]
-        return np.min(corners, axis=0), np.max(corners, axis=0)
+    def map(self) -> FeatureMap:
+        """The image as a map; a vector is one position."""
+        if len(self.shape) == 1:
+            return FeatureMap(1, 1, self.shape[0], self.value_bits)
+        height, width, channels = (*self.shape, 1)[:3]
+        return FeatureMap(height, width, channels, self.value_bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,13 +109,24 @@ class Network:
 
     @property
     def ones(self) -> int:
-        """Number of connections in all layers."""
-        return sum(layer.ones for layer in self.layers)
+        """Number of connections in all layers, pools left out."""
+        return sum(layer.ones for layer in self.layers if not layer.pool)
 
     @property
     def weights(self) -> int:
         """Number of weights in all layers (both rails counted)."""
-        return sum(layer.w01.size for layer in self.layers)
+        return sum(layer.w01.size for layer in self.layers if not layer.pool)
+
+    @property
+    def maps(self) -> tuple[FeatureMap, ...]:
+        """The image's map and that of every layer's outputs."""
+        return (self.encoding.map, *(layer.output for layer in self.layers))
+
+    @property
+    def takes_pixels(self) -> bool:
+        """Whether images enter as bytes, pixel by pixel, and not as packed bits."""
+        windows = any(layer.window is not None for layer in self.layers)
+        return windows or self.encoding.threshold is None
 
     def digest(self) -> str:
         """Return the SHA-256 over everything that the network computes, independent of its file."""
@@ -189,8 +153,10 @@ def load(path: Path) -> Network:
             if header.get("format") != FORMAT:
                 raise NetworkError(f"{path}: format {header.get('format')!r}, need {FORMAT!r}")
             layers = tuple(_read_layer(path, archive, entry) for entry in header["layers"])
+            threshold = header["input"]["threshold"]
             encoding = InputEncoding(
-                tuple(int(n) for n in header["input"]["shape"]), int(header["input"]["threshold"])
+                tuple(int(n) for n in header["input"]["shape"]),
+                None if threshold is None else int(threshold),
             )
             network = Network(str(header["name"]), encoding, layers)
     except (zipfile.BadZipFile, KeyError, TypeError, EOFError) as error:
@@ -221,9 +187,27 @@ def _read_layer(path: Path, archive: Any, entry: dict[str, Any]) -> SparseLayer:
         xi_num=archive[f"{name}.xi_num"],
         xi_frac=int(entry["xi_frac"]),
         rails=int(entry["rails"]),
+        window=_read_window(entry["window"]) if "window" in entry else None,
+        value_bits=int(entry.get("value_bits", 1)),
+        pool=bool(entry.get("pool", False)),
         threshold=None if last else archive[f"{name}.threshold"],
         invert=None if last else archive[f"{name}.invert"],
         offset=archive[f"{name}.offset"] if last else None,
+    )
+
+
+def _read_window(entry: dict[str, Any]) -> Window:
+    kernel, stride, padding = (
+        tuple(map(int, entry[key])) for key in ("kernel", "stride", "padding")
+    )
+    if (len(kernel), len(stride), len(padding)) != (2, 2, 4):
+        raise ValueError(f"window {entry}")
+    return Window(
+        int(entry["rows"]),
+        int(entry["columns"]),
+        (kernel[0], kernel[1]),
+        (stride[0], stride[1]),
+        (padding[0], padding[1], padding[2], padding[3]),
     )
 
 
@@ -232,18 +216,27 @@ def _header(network: Network) -> dict[str, Any]:
         "format": FORMAT,
         "name": network.name,
         "input": {"shape": list(network.encoding.shape), "threshold": network.encoding.threshold},
-        "layers": [
-            {
-                "name": layer.name,
-                "mh": layer.mh,
-                "mw": layer.mw,
-                "xi_frac": layer.xi_frac,
-                "rails": layer.rails,
-                "last": layer.is_last,
-            }
-            for layer in network.layers
-        ],
+        "layers": [_layer_header(layer) for layer in network.layers],
     }
+
+
+def _layer_header(layer: SparseLayer) -> dict[str, Any]:
+    """Return what is no array; what only convolutions have is left out elsewhere."""
+    entry: dict[str, Any] = {
+        "name": layer.name,
+        "mh": layer.mh,
+        "mw": layer.mw,
+        "xi_frac": layer.xi_frac,
+        "rails": layer.rails,
+        "last": layer.is_last,
+    }
+    if layer.window is not None:
+        entry["window"] = dict(vars(layer.window))
+    if layer.value_bits != 1:
+        entry["value_bits"] = layer.value_bits
+    if layer.pool:
+        entry["pool"] = True
+    return entry
 
 
 def _arrays(network: Network) -> dict[str, NDArray[Any]]:
@@ -263,7 +256,8 @@ def _check(network: Network) -> None:
     encoding = network.encoding
     if not network.layers:
         raise NetworkError(f"network {network.name}: has no layers, needs at least one")
-    if any(n < 1 for n in encoding.shape) or not 0 <= encoding.threshold <= 256:
+    threshold = encoding.threshold
+    if any(n < 1 for n in encoding.shape) or not (threshold is None or 0 <= threshold <= 256):
         raise NetworkError(
             f"network {network.name}: input shape {encoding.shape} with threshold "
             f"{encoding.threshold}, needs positive sizes and a threshold of 0 to 256"
@@ -274,45 +268,12 @@ def _check(network: Network) -> None:
             raise NetworkError(f"name {name!r}: needs letters, digits and _, no digit first")
     if len({layer.name for layer in network.layers}) != len(network.layers):
         raise NetworkError(f"network {network.name}: layer names {names[1:]} are not unique")
-    width = encoding.bits
-    for index, layer in enumerate(network.layers):
-        _check_layer(layer, width, last=index == len(network.layers) - 1)
-        width = layer.mh
-
-
-def _check_layer(layer: SparseLayer, width: int, last: bool) -> None:
-    where = f"layer {layer.name}"
-    if layer.w01.dtype != np.bool_ or layer.w01.ndim != 2:
-        raise NetworkError(f"{where}: w01 is {layer.w01.dtype}, needs a 2-D bool array")
-    if layer.rails not in (1, 2):
-        raise NetworkError(f"{where}: {layer.rails} rails, needs 1 or 2")
-    if layer.inputs != width or layer.mw % layer.rails:
-        raise NetworkError(f"{where}: w01 has {layer.mw} columns, needs {width * layer.rails}")
-    if not 0 <= layer.xi_frac <= MAX_XI_FRAC:
-        raise NetworkError(f"{where}: xi_frac is {layer.xi_frac}, needs 0 to {MAX_XI_FRAC}")
-    wanted = {"xi_num": np.int64} | (
-        {"offset": np.int64} if last else {"threshold": np.int64, "invert": np.bool_}
-    )
-    for key in ("xi_num", "threshold", "invert", "offset"):
-        value = getattr(layer, key)
-        if (value is not None) != (key in wanted):
-            state = "needs" if key in wanted else "cannot have"
-            raise NetworkError(f"{where}: {state} {key}")
-        if value is not None and (value.shape != (layer.mh,) or value.dtype != wanted[key]):
-            raise NetworkError(
-                f"{where}: {key} is {value.dtype} {value.shape}, needs {np.dtype(wanted[key])} "
-                f"({layer.mh},)"
-            )
-    # 2**40 leaves the sums of reach() and the reference far inside int64 and inside float64's integers.
-    if (
-        max(
-            np.abs(layer.xi_num).max() * layer.mw,
-            *(
-                np.abs(value).max()
-                for value in (layer.threshold, layer.offset)
-                if value is not None
-            ),
+    if len(encoding.shape) > 3:
+        raise NetworkError(
+            f"network {network.name}: images have {len(encoding.shape)} axes, needs at most 3"
         )
-        > 1 << 40
-    ):
-        raise NetworkError(f"{where}: xi, threshold or offset is beyond 2**40")
+    seen = encoding.map
+    for index, layer in enumerate(network.layers):
+        check_layer(layer, last=index == len(network.layers) - 1)
+        check_place(layer, seen)
+        seen = layer.output

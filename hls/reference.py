@@ -5,10 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sbnn.hls.network import BoolArray, IntArray, Network, NetworkError, SparseLayer
+from sbnn.hls.layer import BoolArray, IntArray, NetworkError, SparseLayer
+from sbnn.hls.network import Network
 
-# Bounds the working set to about 30 MB at 784 inputs; larger batches were not faster.
-BATCH = 4096
+# Bounds the working set of one batch: inputs of all windows of a layer, as float32 about 60 MB.
+BATCH_VALUES = 1 << 24
+BATCH_IMAGES = 4096
+
+Values = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +22,8 @@ class Answer:
     Attributes:
         classes: (B,) int64.
         scores: (B, classes) int64.
-        hidden: one (B, MH) bool array per hidden layer, in order.
+        hidden: one bool array per hidden layer, in order: (B, MH), or (B, rows, columns, MH) behind a
+            window.
     """
 
     classes: IntArray
@@ -26,54 +31,81 @@ class Answer:
     hidden: tuple[BoolArray, ...]
 
 
-def encode(network: Network, images: NDArray[np.uint8]) -> BoolArray:
-    """Turn (B, *shape) uint8 images into (B, bits) bool input bits."""
-    shape = network.encoding.shape
+def encode(network: Network, images: NDArray[np.uint8]) -> Values:
+    """Turn (B, *shape) uint8 images into their (B, height, width, channels) uint8 values.
+
+    Raises:
+        NetworkError: wrong dtype or shape.
+    """
+    encoding = network.encoding
     if images.dtype != np.uint8:
         raise NetworkError(f"images are {images.dtype}, {network.name} takes uint8")
-    if images.shape[1:] != shape or images.ndim != len(shape) + 1:
-        raise NetworkError(
-            f"images have shape {images.shape}, {network.name} takes (N, {', '.join(map(str, shape))})"
-        )
-    return images.reshape(len(images), network.encoding.bits) >= network.encoding.threshold
+    if images.shape[1:] != encoding.shape or images.ndim != len(encoding.shape) + 1:
+        shape = ", ".join(map(str, encoding.shape))
+        raise NetworkError(f"images have shape {images.shape}, {network.name} takes (N, {shape})")
+    seen = encoding.map
+    values = images.reshape(len(images), seen.height, seen.width, seen.channels)
+    return values if encoding.threshold is None else (values >= encoding.threshold).astype(np.uint8)
 
 
-def accumulate(layer: SparseLayer, bits: BoolArray) -> IntArray:
-    """Return A = (P << F) + xi_num * S, (B, MH) int64, of (B, inputs) bool.
+def windows(layer: SparseLayer, values: Values) -> Values:
+    """Return what every output vector of a layer sees, of its (B, ...) input.
 
-    P is a float32 matrix product: exact, since counts stay below 2**24, and about 100 times faster than
+    Returns:
+        (B, inputs), or (B, rows, columns, inputs) behind a window.
+    """
+    window = layer.window
+    if window is None:
+        return values.reshape(len(values), layer.inputs)
+    top, left, bottom, right = window.padding
+    places = values.reshape(len(values), window.rows, window.columns, -1)
+    padded = np.pad(places, ((0, 0), (top, bottom), (left, right), (0, 0)))
+    seen = np.lib.stride_tricks.sliding_window_view(padded, window.kernel, axis=(1, 2))
+    strided = seen[:, :: window.stride[0], :: window.stride[1]]  # (B, rows, columns, c, kr, kc)
+    return np.moveaxis(strided, 3, 5).reshape(*strided.shape[:3], layer.inputs)
+
+
+def accumulate(layer: SparseLayer, values: Values) -> IntArray:
+    """Return A = (P << F) + xi_num * S, (..., MH) int64, of (..., inputs) uint8.
+
+    P is a float32 matrix product: exact, since sums stay below 2**24, and about 100 times faster than
     an integer product in numpy.
     """
-    seen = np.concatenate([bits, ~bits], axis=1) if layer.rails == 2 else bits
-    if layer.mw >= 1 << 24:
-        raise NetworkError(f"layer {layer.name}: {layer.mw} inputs, the reference counts to 2**24")
-    popcount = (seen.astype(np.float32) @ layer.w01.T.astype(np.float32)).astype(np.int64)
-    total = seen.sum(1, dtype=np.int64)
-    sums: IntArray = (popcount << layer.xi_frac) + total[:, None] * layer.xi_num
-    return sums
+    seen = np.concatenate([values, values == 0], axis=-1) if layer.rails == 2 else values
+    if layer.mw * layer.peak >= 1 << 24:
+        raise NetworkError(
+            f"layer {layer.name}: {layer.mw} inputs of up to {layer.peak}, the reference counts to 2**24"
+        )
+    flat = seen.reshape(-1, layer.mw)
+    counts = (flat.astype(np.float32) @ layer.w01.T.astype(np.float32)).astype(np.int64)
+    total = flat.sum(1, dtype=np.int64)
+    sums: IntArray = (counts << layer.xi_frac) + total[:, None] * layer.xi_num
+    return sums.reshape(*seen.shape[:-1], layer.mh)
 
 
-def activate(layer: SparseLayer, bits: BoolArray) -> BoolArray:
-    """Return the (B, MH) output bits of a hidden layer."""
+def activate(layer: SparseLayer, values: Values) -> BoolArray:
+    """Return the output bits of a hidden layer: (B, MH), or (B, rows, columns, MH) behind a window."""
     if layer.threshold is None or layer.invert is None:
         raise NetworkError(f"layer {layer.name}: gives scores, not bits")
-    return (accumulate(layer, bits) >= layer.threshold) ^ layer.invert
+    return (accumulate(layer, windows(layer, values)) >= layer.threshold) ^ layer.invert
 
 
-def score(layer: SparseLayer, bits: BoolArray) -> IntArray:
+def score(layer: SparseLayer, values: Values) -> IntArray:
     """Return the (B, classes) int64 scores of the last layer."""
     if layer.offset is None:
         raise NetworkError(f"layer {layer.name}: gives bits, not scores")
-    return 2 * accumulate(layer, bits) + layer.offset
+    sums = accumulate(layer, windows(layer, values)).reshape(len(values), layer.mh)
+    return 2 * sums + layer.offset
 
 
-def run_bits(network: Network, bits: BoolArray) -> Answer:
-    """Run (B, bits) bool input bits through the network."""
+def run_values(network: Network, values: Values) -> Answer:
+    """Run (B, height, width, channels) input values through the network."""
     hidden = []
     for layer in network.layers[:-1]:
-        bits = activate(layer, bits)
+        bits = activate(layer, values)
         hidden.append(bits)
-    scores = score(network.layers[-1], bits)
+        values = bits.astype(np.uint8)
+    scores = score(network.layers[-1], values)
     return Answer(scores.argmax(1).astype(np.int64), scores, tuple(hidden))
 
 
@@ -84,12 +116,19 @@ def run(network: Network, images: NDArray[np.uint8]) -> Answer:
         NetworkError: wrong dtype or shape.
     """
     inputs = encode(network, images)
+    size = batch_images(network)
     parts = [
-        run_bits(network, inputs[start : start + BATCH])
-        for start in range(0, max(len(inputs), 1), BATCH)
+        run_values(network, inputs[start : start + size])
+        for start in range(0, max(len(inputs), 1), size)
     ]
     return Answer(
         np.concatenate([part.classes for part in parts]),
         np.concatenate([part.scores for part in parts]),
         tuple(np.concatenate(bits) for bits in zip(*(part.hidden for part in parts), strict=True)),
     )
+
+
+def batch_images(network: Network) -> int:
+    """Return how many images `run` takes at a time."""
+    largest = max(layer.mw * layer.output.positions for layer in network.layers)
+    return max(1, min(BATCH_IMAGES, BATCH_VALUES // largest))

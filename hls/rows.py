@@ -4,7 +4,7 @@ Hardware sees a neuron as `Row`: a few literals to count and a base that is alwa
 is known before any image arrives goes into the base, so that no gate is spent on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +14,11 @@ from sbnn.hls.network import BoolArray, Network, SparseLayer
 
 @dataclass(frozen=True)
 class Row:
-    """P of one neuron: base + the number of literals that are on.
+    """P of one neuron: base + the sum of its literals.
 
     Attributes:
         literals: (input index, complemented) pairs, each input at most once.
-        base: ones that are on in every image.
+        base: what is there in every image.
     """
 
     literals: tuple[tuple[int, bool], ...]
@@ -50,27 +50,46 @@ class LayerRows:
 def resolve(network: Network) -> tuple[LayerRows, ...]:
     """Return the rows of every layer, constants of one layer folded into the next."""
     resolved = []
-    known: dict[int, bool] = {}
-    for index, layer in enumerate(network.layers):
+    constants: dict[int, bool] = {}
+    for index, (layer, seen) in enumerate(zip(network.layers, network.maps, strict=False)):
         last = index == len(network.layers) - 1
-        read = np.ones(layer.mh, bool) if last else inputs_read(network.layers[index + 1])
+        read: BoolArray = np.ones(layer.mh, bool)
+        if not last:  # a channel lives if some position of it does
+            later = inputs_read(network.layers[index + 1])
+            read = np.asarray(later.reshape(-1, layer.mh).any(axis=0))
+        known = inputs_known(layer, constants, seen.channels)
         resolved.append(resolve_layer(layer, known, read))
-        known = resolved[-1].constants
+        constants = resolved[-1].constants
     return tuple(resolved)
 
 
 def inputs_read(layer: SparseLayer) -> BoolArray:
-    """Return which of the layer's inputs it reads, (inputs,) bool.
+    """Return which values of a vector the layer reads, (inputs,) bool.
 
     S reads every input, so with one rail and a xi that is not 0 none is dead.
     """
-    columns = np.asarray(layer.w01.any(axis=0))
-    if layer.rails == 2:
-        return np.asarray(columns[: layer.inputs] | columns[layer.inputs :])
-    return np.asarray(columns | layer.xi_num.any())
+    columns = np.asarray(layer.w01.any(axis=0)).reshape(layer.rails, -1).any(axis=0)
+    return np.asarray(columns | (layer.rails == 1 and bool(layer.xi_num.any())))
 
 
-def resolve_layer(layer: SparseLayer, known: dict[int, bool], read: BoolArray) -> LayerRows:
+def inputs_known(
+    layer: SparseLayer, constants: Mapping[int, bool], channels: int
+) -> dict[int, bool]:
+    """Return {input of a vector: value} for the constant channels of a layer's input map.
+
+    A channel that is always 0 stays so where the window meets padding; one that is always 1 does not.
+    """
+    taps = layer.inputs // channels
+    inside = layer.window.always_inside() if layer.window is not None else (True,) * taps
+    return {
+        tap * channels + channel: value
+        for tap in range(taps)
+        for channel, value in constants.items()
+        if inside[tap] or not value
+    }
+
+
+def resolve_layer(layer: SparseLayer, known: Mapping[int, bool], read: BoolArray) -> LayerRows:
     """Return the rows of one layer.
 
     Args:
@@ -90,7 +109,7 @@ def resolve_layer(layer: SparseLayer, known: dict[int, bool], read: BoolArray) -
     )
 
 
-def make_row(columns: np.ndarray, layer: SparseLayer, known: dict[int, bool]) -> Row:
+def make_row(columns: np.ndarray, layer: SparseLayer, known: Mapping[int, bool]) -> Row:
     """Return the row that counts the given columns of w01."""
     seen: dict[int, bool] = {}
     base = 0
@@ -112,9 +131,9 @@ def _constants(layer: SparseLayer, rows: Sequence[Row], total: Row) -> dict[int,
         return {}
     constants = {}
     for j, row in enumerate(rows):
-        n, k = len(row.literals), int(layer.xi_num[j])
+        n, k = len(row.literals) * layer.peak, int(layer.xi_num[j])
         # With one rail S counts what P counts and the other literals; with two it is total.base alone.
-        counted, rest = (n, len(total.literals) - n) if layer.rails == 1 else (0, 0)
+        counted, rest = (n, len(total.literals) * layer.peak - n) if layer.rails == 1 else (0, 0)
         reach = [
             ((row.base + p) << layer.xi_frac) + k * (total.base + min(p, counted) + others)
             for p in (0, n)

@@ -2,10 +2,15 @@
 
 A neuron sees z = eta*(z' + xi*q) (Eq. 4, 5 of Schiavone et al. 2023) and then a chain of affine stages,
 each (z + pre) * scale / sqrt(variance) + post; its output is +1 where the result is >= 0. In the integers
-of `sbnn.hls.network` z = eta * (2*A - (n << F) - xi_num*MW) / 2**F, so the output is monotone in A and one
-threshold decides it. Everything here is rational; the square root is compared by squaring, never taken.
+of `sbnn.hls.layer` an input value v stands for x = scale*v + shift (a bit for 2*v - 1), so
+
+    z = eta * (scale*A + shift*((n << F) + xi_num*MW)) / 2**F
+
+is an affine function of A, the output is monotone in A and one threshold decides it. Everything here is
+rational; the square root is compared by squaring, never taken.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -26,6 +31,20 @@ class Stage:
     pre: Fraction = Fraction(0)
     variance: Fraction = Fraction(1)
     post: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """What an incoming value v stands for: x = scale * v + shift, both exact.
+
+    Padding is v = 0, so x = shift.
+    """
+
+    scale: Fraction
+    shift: Fraction
+
+
+BITS = Levels(Fraction(2), Fraction(-1))
 
 
 @dataclass(frozen=True)
@@ -50,26 +69,26 @@ class Decision:
 
 
 def decision(
-    n: int, mw: int, xi_num: int, xi_frac: int, eta: Fraction, stages: Sequence[Stage]
+    layer: SparseLayer, j: int, eta: Fraction, stages: Sequence[Stage], levels: Levels = BITS
 ) -> Decision:
-    """Compose a neuron's stages into one exact comparison on A.
+    """Compose the stages of neuron j into one exact comparison on A.
 
     Args:
-        n: ones in the neuron's row of w01.
-        mw: columns of w01.
-        xi_num: xi = xi_num / 2**xi_frac.
-        xi_frac: see xi_num.
-        eta: positive weight scale of the neuron.
+        layer: the layer; its thresholds are not looked at.
+        j: the neuron.
+        eta: its positive weight scale.
         stages: what follows the sum, in order; at most one with a variance that is not a square.
+        levels: what the layer's input values stand for.
 
     Raises:
         NetworkError: eta or a variance is not positive, or two stages have irrational scales.
     """
     if eta <= 0:
         raise NetworkError(f"eta is {float(eta)}, needs a positive weight scale")
-    unit = eta / (1 << xi_frac)
+    unit = eta / (1 << layer.xi_frac)
+    all_weights = (int(layer.w01[j].sum()) << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw
     # value = (slope*A + intercept) / sqrt(variance) + rest
-    slope, intercept = 2 * unit, -unit * ((n << xi_frac) + xi_num * mw)
+    slope, intercept = unit * levels.scale, unit * levels.shift * all_weights
     variance, rest = Fraction(1), Fraction(0)
     for stage in stages:
         if stage.variance <= 0:
@@ -89,12 +108,10 @@ def decision(
 
 
 def fold(
-    w01: BoolArray,
-    xi_num: IntArray,
-    xi_frac: int,
-    rails: int,
+    layer: SparseLayer,
     eta: Sequence[Fraction],
     stages: Sequence[Sequence[Stage]],
+    levels: Levels = BITS,
 ) -> tuple[IntArray, BoolArray]:
     """Return (threshold, invert), (MH,) int64 and (MH,) bool, of a hidden layer.
 
@@ -103,20 +120,15 @@ def fold(
     has threshold lo (always reached) or hi + 1 (never).
 
     Args:
-        w01: (MH, MW) bool.
-        xi_num: (MH,) int64.
-        xi_frac: F.
-        rails: as in `SparseLayer`.
+        layer: connections and xi; it needs no thresholds yet.
         eta: MH positive scales.
         stages: MH chains, see `decision`.
+        levels: what the layer's input values stand for.
     """
-    mh, mw = w01.shape
-    bare = SparseLayer("bare", w01, xi_num, xi_frac, rails)
-    lows, highs = bare.reach()
-    ones = w01.sum(1)
-    threshold, invert = np.zeros(mh, np.int64), np.zeros(mh, bool)
-    for j in range(mh):
-        rule = decision(int(ones[j]), mw, int(xi_num[j]), xi_frac, eta[j], stages[j])
+    lows, highs = layer.reach()
+    threshold, invert = np.zeros(layer.mh, np.int64), np.zeros(layer.mh, bool)
+    for j in range(layer.mh):
+        rule = decision(layer, j, eta[j], stages[j], levels)
         low, high = int(lows[j]), int(highs[j])
         invert[j] = rule.slope < 0 or (rule.slope == 0 and not rule.at(low))
         threshold[j] = _first(rule, low, high, bool(invert[j]))
@@ -136,17 +148,25 @@ def _first(rule: Decision, low: int, high: int, invert: bool) -> int:
 
 
 def reachable(layer: SparseLayer, j: int) -> IntArray:
-    """Return every value that A[j] can take, sorted int64, over all input vectors."""
+    """Return every value that A[j] can take, sorted int64, over all input vectors.
+
+    Of values beyond bits with xi != 0 it is every value that A[j] may take: all multiples of the greatest
+    common divisor of its steps, since the exact set is a product of two ranges of thousands.
+    """
     if layer.rails == 2:
         half = layer.mw // 2
         row = layer.w01[j]
         both, either = int((row[:half] & row[half:]).sum()), int((row[:half] | row[half:]).sum())
         counts = np.arange(both, either + 1, dtype=np.int64)
         return (counts << layer.xi_frac) + int(layer.xi_num[j]) * half
-    n = int(layer.w01[j].sum())
+    n, k = int(layer.w01[j].sum()) * layer.peak, int(layer.xi_num[j])
     popcounts = np.arange(n + 1, dtype=np.int64)[:, None] << layer.xi_frac
-    if layer.xi_num[j] == 0:
+    if k == 0:
         return popcounts[:, 0]
+    if layer.peak > 1:
+        low, high = (int(ends[j]) for ends in layer.reach())
+        step = math.gcd((1 << layer.xi_frac) + k, k)
+        return np.arange(low, high + 1, step, dtype=np.int64)
     others = np.arange(layer.mw - n + 1, dtype=np.int64)[None, :]
     totals = (popcounts >> layer.xi_frac) + others
     return np.unique(popcounts + int(layer.xi_num[j]) * totals)
@@ -162,7 +182,12 @@ class Proof:
     constant: int
 
 
-def prove(layer: SparseLayer, eta: Sequence[Fraction], stages: Sequence[Sequence[Stage]]) -> Proof:
+def prove(
+    layer: SparseLayer,
+    eta: Sequence[Fraction],
+    stages: Sequence[Sequence[Stage]],
+    levels: Levels = BITS,
+) -> Proof:
     """Compare the integer comparison with the exact one at every sum that any input can give.
 
     Raises:
@@ -170,12 +195,9 @@ def prove(layer: SparseLayer, eta: Sequence[Fraction], stages: Sequence[Sequence
     """
     if layer.threshold is None or layer.invert is None:
         raise NetworkError(f"layer {layer.name}: has no thresholds to prove")
-    ones = layer.w01.sum(1)
     sums = constant = 0
     for j in range(layer.mh):
-        rule = decision(
-            int(ones[j]), layer.mw, int(layer.xi_num[j]), layer.xi_frac, eta[j], stages[j]
-        )
+        rule = decision(layer, j, eta[j], stages[j], levels)
         values = reachable(layer, j)
         bits = (values >= layer.threshold[j]) ^ layer.invert[j]
         for total, bit in zip(values.tolist(), bits.tolist(), strict=True):

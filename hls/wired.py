@@ -13,8 +13,9 @@ so that a neuron pays one short addition for it (Eq. 4: the xi*q term is the sam
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sbnn.hls.compress import count_width, schedule, signed_width
-from sbnn.hls.heap import Body, add, emit_count, emit_heap, gather, literal
+from sbnn.hls.compress import count_width, signed_width
+from sbnn.hls.heap import Body, add, emit_count, emit_heap, gather, literal, row_schedule
+from sbnn.hls.layer import SparseLayer
 from sbnn.hls.rows import LayerRows, Row
 
 # One LUT6 on 7-series, four LUT4 on ECP5: at most what two full-adder levels and a comparison would take.
@@ -69,7 +70,7 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> Layer
     body = Body()
     shared = _shared(body, resolved, levels_per_stage) if resolved.total is not None else None
     counted = shared is not None or layer.is_last
-    stages = [_row_stages(row, counted, levels_per_stage) for row in resolved.rows]
+    stages = [_row_stages(row, layer, counted, levels_per_stage) for row in resolved.rows]
     # Stage at which the popcounts of all rows are needed: as late as V, or the deepest heap, if later.
     meet = max([shared.stage if shared else 0, *(s for s in stages if s is not None)])
     taps = _input_taps(body, resolved, [meet - s for s in stages if s is not None], shared)
@@ -127,10 +128,10 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
         raise ValueError(layer.name)
     frac = layer.xi_frac
     body.comment(f"S: how many of the {len(total.literals)} inputs are on; shared by all neurons.")
-    count, _, stage = emit_count(body, "s", total, "x", levels_per_stage)
+    count, _, stage = emit_count(body, "s", total, "x", layer.value_bits, levels_per_stage)
     names, ranges = {}, {}
     for k in sorted(set(layer.xi_num.tolist())):
-        ends = sorted((k * total.base, k * (total.base + len(total.literals))))
+        ends = sorted((k * total.base, k * (total.base + len(total.literals) * layer.peak)))
         size = signed_width(ends)
         name = f"u_{'m' if k < 0 else ''}{abs(k)}"
         product = _times(k, count, size, total.base)
@@ -173,13 +174,19 @@ def _times(k: int, count: str, size: int, base: int) -> str:
     return f"-({value}){constant}" if k < 0 else f"{value}{constant}"
 
 
-def _row_stages(row: Row | None, counted: bool, levels_per_stage: int) -> int | None:
-    """Return the cycles from x to a row's popcount (`counted`) or to its bit."""
+def _row_stages(
+    row: Row | None, layer: SparseLayer, counted: bool, levels_per_stage: int
+) -> int | None:
+    """Return the cycles from x to a row's sum (`counted`) or to its bit."""
     if row is None:
         return None
-    if not counted and len(row.literals) <= TABLE_LITERALS:
+    if not counted and _is_table(row, layer):
         return 1
-    return -(-schedule((len(row.literals),)).levels // levels_per_stage) + 1
+    return -(-row_schedule(row, layer.value_bits).levels // levels_per_stage) + 1
+
+
+def _is_table(row: Row, layer: SparseLayer) -> bool:
+    return layer.value_bits == 1 and len(row.literals) <= TABLE_LITERALS
 
 
 def _input_taps(
@@ -192,7 +199,7 @@ def _input_taps(
     """
     taps = {0: "x"}
     for cycle in range(1, (max(delays, default=0) if shared else 0) + 1):
-        taps[cycle] = body.register(f"x_d{cycle}", resolved.layer.inputs, taps[cycle - 1])
+        taps[cycle] = body.register(f"x_d{cycle}", resolved.layer.in_bits, taps[cycle - 1])
     return taps
 
 
@@ -205,16 +212,16 @@ def _emit_plain(
         raise ValueError(f"layer {layer.name} has no thresholds")
     least = -(-int(layer.threshold[j]) // (1 << layer.xi_frac)) - row.base
     below = bool(layer.invert[j])
-    body.comment(f"Neuron {j}: {'below' if below else 'at least'} {least} of {n}.")
-    if n <= TABLE_LITERALS:
+    body.comment(f"Neuron {j}: {'below' if below else 'at least'} {least} of {n * layer.peak}.")
+    if _is_table(row, layer):
         table = sum(((i.bit_count() >= least) != below) << i for i in range(1 << n))
         index = body.wire(f"n{j}_i", n, gather(row, "x"))
         lut = body.wire(f"n{j}_t", 1 << n, f"{1 << n}'h{table:x}")
         bit = body.register(f"n{j}_y", 1, f"{lut}[{index}]")
         body.tables[n] = body.tables.get(n, 0) + 1
     else:
-        width = count_width(n)
-        columns, _ = emit_heap(body, f"n{j}", row, "x", schedule((n,)), levels_per_stage)
+        width = count_width(n * layer.peak)
+        columns, _ = emit_heap(body, f"n{j}", row, "x", layer.value_bits, levels_per_stage)
         count = body.wire(f"n{j}_p", width, add(columns, width))
         bit = body.register(f"n{j}_y", 1, f"{count} {'<' if below else '>='} {width}'d{least}")
         body.sums.append(width)
@@ -239,9 +246,9 @@ def _emit_shared(
     least = (threshold >> layer.xi_frac) + 1 - row.base
     below = bool(layer.invert[j])
     low, high = shared.ranges[key]
-    size = signed_width([low, high + n, least])
+    size = signed_width([low, high + n * layer.peak, least])
     body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
-    count, _, _ = emit_count(body, f"n{j}", row, source, levels_per_stage)
+    count, _, _ = emit_count(body, f"n{j}", row, source, layer.value_bits, levels_per_stage)
     total = body.wire(
         f"n{j}_a", size, f"$signed({size}'({count})) + {size}'({shared.names[key]})", "signed "
     )
@@ -268,7 +275,7 @@ def _emit_score(
     scale = layer.xi_frac + 1
     constant = int(layer.offset[j]) + (row.base << scale)
     body.comment(f"Score {j}: twice the sum of {n} inputs, offset {constant}.")
-    count, _, _ = emit_count(body, f"n{j}", row, source, levels_per_stage)
+    count, _, _ = emit_count(body, f"n{j}", row, source, layer.value_bits, levels_per_stage)
     value = f"($signed({size}'({count})) <<< {scale}) + {literal(constant, size)}"
     body.sums.append(size)
     if shared:
@@ -302,7 +309,7 @@ def _module(
         "",
         f"module {module} (",
         "  input  wire aclk,",
-        f"  input  wire [{layer.inputs - 1}:0] x,",
+        f"  input  wire [{layer.in_bits - 1}:0] x,",
         f"  output wire [{width - 1}:0] y",
         ");",
     ]

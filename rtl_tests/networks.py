@@ -10,20 +10,28 @@ from pathlib import Path
 import numpy as np
 from simulate import ROOT, built
 
+from sbnn.hls.maps import FeatureMap, Window
 from sbnn.hls.network import InputEncoding, Network, SparseLayer, load
 
 CACHE = ROOT / "build" / "test-networks"
 
 
 def random_layer(
-    rng: np.random.Generator, name: str, inputs: int, outputs: int, last: bool
+    rng: np.random.Generator,
+    name: str,
+    inputs: int,
+    outputs: int,
+    last: bool,
+    window: Window | None = None,
+    value_bits: int = 1,
 ) -> SparseLayer:
     """Return a layer with random ones, xi (often 0, sometimes per output), rails and thresholds.
 
     Thresholds sit around the middle of each neuron's reach, on it and beyond it, so that ties, constant
     neurons and both polarities all happen.
     """
-    rails = int(rng.choice([1, 1, 1, 2]))
+    rails = int(rng.choice([1, 1, 1, 2])) if value_bits == 1 else 1
+    shape = {"rails": rails, "window": window, "value_bits": value_bits}
     density = rng.choice([0.0, 0.02, 0.1, 0.3, 0.6, 1.0], p=[0.02, 0.28, 0.3, 0.2, 0.15, 0.05])
     w01 = rng.random((outputs, inputs * rails)) < density
     frac = int(rng.integers(0, 6))
@@ -36,15 +44,15 @@ def random_layer(
         xi_num = rng.integers(-limit, limit + 1, outputs)
     if last:
         offset = rng.integers(-40, 41, outputs)
-        return SparseLayer(name, w01, xi_num, frac, rails, offset=offset)
-    low, high = SparseLayer(name, w01, xi_num, frac, rails).reach()
+        return SparseLayer(name, w01, xi_num, frac, **shape, offset=offset)
+    low, high = SparseLayer(name, w01, xi_num, frac, **shape).reach()
     spread = np.maximum((high - low) // 4, 1)
     threshold = (low + high) // 2 + rng.integers(-spread, spread + 1)
     edge = rng.random(outputs)
     threshold = np.where(edge < 0.04, low, np.where(edge < 0.08, high, threshold))
     threshold = np.where(edge > 0.97, high + 1, threshold)
     return SparseLayer(
-        name, w01, xi_num, frac, rails, threshold=threshold, invert=rng.random(outputs) < 0.5
+        name, w01, xi_num, frac, **shape, threshold=threshold, invert=rng.random(outputs) < 0.5
     )
 
 
@@ -58,6 +66,63 @@ def random_network(seed: int, largest: int = 90) -> Network:
         for i, (a, b) in enumerate(itertools.pairwise(widths))
     )
     return Network(f"random{seed}", InputEncoding((widths[0],), int(rng.integers(1, 256))), layers)
+
+
+def random_window(rng: np.random.Generator, seen: FeatureMap) -> Window:
+    """Return a window that fits a map: kernels of 1 to 4, strides of 1 to 3, padding on any side."""
+    while True:
+        window = Window(
+            seen.height,
+            seen.width,
+            tuple(rng.integers(1, 5, 2).tolist()),
+            tuple(rng.choice([1, 1, 1, 2, 3], 2).tolist()),
+            tuple(rng.choice([0, 0, 1, 2], 4).tolist()),
+        )
+        if min(window.output) >= 1 and all(
+            pad < kernel for pad, kernel in zip(window.padding, window.kernel * 2, strict=True)
+        ):
+            return window
+
+
+def pool_layer(name: str, seen: FeatureMap, size: int, every: np.ndarray) -> SparseLayer:
+    """Return a max pool of bits over size x size; where `every` is set a channel takes the minimum."""
+    window = Window(seen.height, seen.width, (size, size), (size, size))
+    channels = seen.channels
+    return SparseLayer(
+        name,
+        np.tile(np.eye(channels, dtype=bool), (1, size * size)),
+        np.zeros(channels, np.int64),
+        0,
+        window=window,
+        pool=True,
+        threshold=np.where(every, size * size, 1).astype(np.int64),
+        invert=np.zeros(channels, bool),
+    )
+
+
+def random_conv_network(seed: int, largest: int = 9) -> Network:
+    """Return 1 to 3 windows (padded, strided, pooled) and 1 or 2 full layers, on bits or on pixels."""
+    rng = np.random.default_rng(seed + 10_000)
+    shape = tuple(rng.integers(2, largest + 1, 2).tolist())
+    channels = int(rng.choice([1, 1, 2, 3]))
+    if channels > 1 or rng.random() < 0.5:
+        shape = (*shape, channels)
+    threshold = None if rng.random() < 0.4 else int(rng.integers(1, 256))
+    encoding = InputEncoding(shape, threshold)
+    layers, seen = [], encoding.map
+    for n in range(int(rng.integers(1, 4))):
+        window, outputs = random_window(rng, seen), int(rng.integers(1, 9))
+        inputs = window.taps * seen.channels
+        layers.append(random_layer(rng, f"conv{n}", inputs, outputs, False, window, seen.bits))
+        seen = layers[-1].output
+        if min(seen.height, seen.width) >= 2 and rng.random() < 0.5:
+            layers.append(pool_layer(f"pool{n}", seen, 2, rng.random(outputs) < 0.3))
+            seen = layers[-1].output
+    if rng.random() < 0.5:
+        layers.append(random_layer(rng, "fc1", seen.values, int(rng.integers(1, 12)), False))
+        seen = layers[-1].output
+    layers.append(random_layer(rng, "fc2", seen.values, int(rng.integers(1, 8)), True))
+    return Network(f"conv{seed}", encoding, tuple(layers))
 
 
 @functools.cache

@@ -35,8 +35,9 @@ class Graph:
         extra = [self.constant(f"{name}.{i}", value) for i, value in enumerate(constants)]
         self.last = self.node(op, [self.last, *extra], name, **attributes)
 
-    def binarise(self, threshold=128):
-        self.then("Flatten", "flatten", axis=1)
+    def binarise(self, threshold=128, flatten=True):
+        if flatten:
+            self.then("Flatten", "flatten", axis=1)
         self.then("Sub", "centre", threshold - 0.5)
         self.then("BipolarQuant", "input_bits", 1.0)
 
@@ -55,6 +56,49 @@ class Graph:
             "Quant", inputs, f"{name}_quant", signed=signed, narrow=0, rounding_mode="ROUND"
         )
         self.last = self.node("MatMul", [self.last, quant], f"{name}_matmul")
+
+    def channels_first(self):
+        """(1, height, width[, channels]) pixels become (1, channels, height, width)."""
+        if len(self.shape) == 2:
+            self.nodes.append(
+                helper.make_node("Reshape", [self.last, "to_map"], ["map_out"], "map")
+            )
+            shape = np.array([1, 1, *self.shape], np.int64)
+            self.constants.append(numpy_helper.from_array(shape, "to_map"))
+            self.last = "map_out"
+        else:
+            self.then("Transpose", "map", perm=[0, 3, 1, 2])
+
+    def pad(self, name, padding, value=-1.0):
+        """Pad rows and columns by (top, left, bottom, right)."""
+        top, left, bottom, right = padding
+        pads = np.array([0, 0, top, left, 0, 0, bottom, right], np.int64)
+        self.constants.append(numpy_helper.from_array(pads, f"{name}.pads"))
+        inputs = [self.last, f"{name}.pads", self.constant(f"{name}.value", value)]
+        self.last = self.node("Pad", inputs, name, mode="constant")
+
+    def conv(self, name, w01, xi=0.0, eta=1.0, stride=(1, 1), pads=(0, 0, 0, 0), **attributes):
+        """Conv by (w01 + xi) * eta, w01 (MH, channels, rows, columns); xi, eta scalars or (MH,)."""
+        xi, eta = (np.asarray(value, np.float32) for value in (xi, eta))
+        if xi.ndim:
+            xi = xi.reshape(-1, 1, 1, 1)
+        if eta.ndim:
+            eta = eta.reshape(-1, 1, 1, 1)
+        weight = ((w01 + xi) * eta).astype(np.float32)
+        parts = {"weight": weight, "scale": eta, "zero": -xi, "bits": 1.0}
+        inputs = [self.constant(f"{name}.{key}", value) for key, value in parts.items()]
+        quant = self.node(
+            "Quant", inputs, f"{name}_quant", signed=0, narrow=0, rounding_mode="ROUND"
+        )
+        self.last = self.node(
+            "Conv",
+            [self.last, quant],
+            f"{name}_conv",
+            kernel_shape=list(w01.shape[2:]),
+            strides=list(stride),
+            pads=list(pads),
+            **attributes,
+        )
 
     def bipolar_product(self, name, w01, scale=1.0):
         weight = np.where(w01.T, 0.7, -0.3)
@@ -117,3 +161,61 @@ def random_graph(
             )
             graph.then("BipolarQuant", f"act{i + 1}", 1.0)
     return graph.model(widths[-1])
+
+
+def random_conv_graph(seed, shape=None, frac=None, pixels=None) -> ModelProto:
+    """A seeded convolutional network: pads, strides, pools, xi on a grid, bits or 8-bit pixels."""
+    rng = np.random.default_rng(seed)
+    if shape is None:
+        shape = tuple(rng.integers(5, 11, 2).tolist())
+        shape = shape if rng.random() < 0.5 else (*shape, int(rng.integers(1, 4)))
+    frac = int(rng.choice([0, 0, 3])) if frac is None else frac
+    pixels = bool(rng.random() < 0.4) if pixels is None else pixels
+    graph = Graph(shape)
+    graph.channels_first()
+    if pixels:
+        graph.then("Sub", "centre", 128.0)
+        graph.then("Mul", "unit", 2.0**-7)
+    else:
+        graph.binarise(int(rng.integers(64, 192)), flatten=False)
+    (height, width), channels = shape[:2], (*shape, 1)[2]
+    for n in range(1, int(rng.integers(2, 4))):
+        kernel, stride = rng.integers(1, 4, 2), rng.choice([1, 1, 2], 2)
+        padding = rng.choice([0, 1], 4) * (kernel.repeat(2)[[0, 2, 1, 3]] > 1)
+        rows, columns = height + padding[0] + padding[2], width + padding[1] + padding[3]
+        if rows < kernel[0] or columns < kernel[1]:
+            break
+        if padding.any():
+            graph.pad(f"pad{n}", padding.tolist())
+        outputs = int(rng.integers(2, 9))
+        w01 = rng.random((outputs, channels, *kernel)) < 0.35
+        xi = rng.integers(-(1 << frac) + 1, 1 << frac) / (1 << frac) if frac else 0.0
+        eta = rng.uniform(0.05, 0.7)
+        graph.conv(f"conv{n}", w01, xi, eta, stride.tolist())
+        height, width = (rows - kernel[0]) // stride[0] + 1, (columns - kernel[1]) // stride[1] + 1
+        spread = np.sqrt(((w01 + xi) ** 2).sum((1, 2, 3)) + 1) * eta * (0.6 if pixels else 1)
+        graph.then("BatchNormalization", f"bn{n}", *random_norm(rng, outputs, spread), epsilon=1e-5)
+        graph.then("BipolarQuant", f"act{n}", 1.0)
+        channels, pixels = outputs, False
+        if min(height, width) >= 2 and rng.random() < 0.6:
+            graph.then("MaxPool", f"pool{n}", kernel_shape=[2, 2], strides=[2, 2])
+            height, width = height // 2, width // 2
+    graph.then("Flatten", "to_vector", axis=1)
+    sizes = [
+        int(height * width * channels),
+        *rng.integers(4, 12, int(rng.integers(0, 2))).tolist(),
+        4,
+    ]
+    for i, (mw, mh) in enumerate(itertools.pairwise(sizes), 1):
+        last = i == len(sizes) - 1
+        w01 = rng.random((mh, mw)) < 0.3
+        eta = 1.0 if last else 0.25
+        graph.product(f"fc{i}", w01, 0.0, eta)
+        if last:
+            graph.then("Add", "bias", rng.integers(-6, 7, mh) / 2)
+            graph.then("Mul", "temperature", 0.125)
+        else:
+            spread = np.sqrt(w01.sum(1) + 1) * eta
+            graph.then("BatchNormalization", f"bnf{i}", *random_norm(rng, mh, spread), epsilon=1e-5)
+            graph.then("BipolarQuant", f"actf{i}", 1.0)
+    return graph.model(4)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cores import random_images
+from cores import random_images, stream_bits
 from networks import tracked_network
 from zynq_overlay import zynq_build
 
@@ -292,6 +292,6 @@ def test_numbers_pass_the_window_word_by_word(board: Fabric, deploy: Path) -> No
         accelerator.run(IMAGES[:3])
         board.model.write = real  # type: ignore[method-assign]
     words = [value for offset, value in seen if offset >= OFFSET["FIFO_IN"]]
-    bits = reference.encode(NETWORK, IMAGES[:3])
+    bits = stream_bits(NETWORK, IMAGES[:3])
     packed = np.packbits(bits, axis=1, bitorder="little").view(np.uint32)
     assert words == packed.reshape(-1).tolist()

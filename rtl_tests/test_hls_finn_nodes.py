@@ -7,6 +7,7 @@ from string import Template
 
 import numpy as np
 import pytest
+from cores import stream_bits
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
@@ -132,7 +133,7 @@ def test_finn_flow_to_verilog(lowered, finn_build):
 
 
 def test_folded_node_is_refused(lowered, finn_build):
-    from sbnn.hls.finn_source import LoweringError
+    from sbnn.hls.finn_constants import LoweringError
 
     lowered, _ = lowered
     model = ModelWrapper(copy.deepcopy(lowered.graph.model))
@@ -146,7 +147,7 @@ def test_folded_node_is_refused(lowered, finn_build):
 
 
 def test_rtlsim_is_refused(lowered, finn_build):
-    from sbnn.hls.finn_source import LoweringError
+    from sbnn.hls.finn_constants import LoweringError
 
     lowered, _ = lowered
     graph = dataflow_graph(lowered, finn_build)
@@ -198,7 +199,7 @@ def test_verilog_equals_reference(lowered, finn_build, tmp_path, send, receive):
         [list(word.to_bytes(width // 8, "little")) for word in words], np.uint8
     )
     wanted = [int.from_bytes(row.astype("<i4").tobytes(), "little") for row in answer.scores]
-    beats = image_beats(reference.encode(lowered.network, images), in_width)
+    beats = image_beats(stream_bits(lowered.network, images), in_width)
     np.savez(
         tmp_path / "vectors.npz",
         beats=as_bytes(beats, in_width),

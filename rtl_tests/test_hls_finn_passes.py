@@ -18,8 +18,8 @@ from qonnx_graphs import Graph, random_graph
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
-from sbnn.hls.finn_passes import Rounding, compare_thresholds
-from sbnn.hls.finn_source import LoweringError
+from sbnn.hls.finn_compare import Rounding, compare_thresholds
+from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.lower import lower_with_report
 
 PART = "xc7z020clg400-1"
@@ -104,15 +104,15 @@ def test_finn_alone_makes_dual_rails_float():
 
 
 def streamlined(tmp_path, model):
-    """Return FINN's graph with its own thresholds, and the exact layers."""
+    """Return FINN's graph with its own thresholds, what was read, and the exact layers."""
     lowered = lower_with_report(model, "net", tmp_path, IMAGES[:1])
     (path,) = (tmp_path / "intermediate_models").glob("*_round_and_clip_thresholds.onnx")
-    return ModelWrapper(str(path)), lowered.network.layers
+    return ModelWrapper(str(path)), lowered.source.layers, lowered.network.layers
 
 
 def test_a_wrong_finn_threshold_is_refused(tmp_path):
-    graph, layers = streamlined(tmp_path, random_graph(5, frac=2))
-    assert compare_thresholds(graph, layers) == ()
+    graph, sources, layers = streamlined(tmp_path, random_graph(5, frac=2))
+    assert compare_thresholds(graph, sources, layers) == ()
     name = graph.get_nodes_by_op_type("MultiThreshold")[2].input[1]
     limits = graph.get_initializer(name).copy()
     lows, highs = layers[1].reach()
@@ -121,7 +121,7 @@ def test_a_wrong_finn_threshold_is_refused(tmp_path):
     limits[neuron] += 40
     graph.set_initializer(name, limits)
     with pytest.raises(LoweringError) as error:
-        compare_thresholds(graph, layers)
+        compare_thresholds(graph, sources, layers)
     assert str(error.value).startswith(
         f"layer fc2: neuron {neuron}: FINN's threshold {limits[neuron, 0]:g} says False at the sum "
     )
@@ -129,13 +129,13 @@ def test_a_wrong_finn_threshold_is_refused(tmp_path):
 
 
 def test_changed_finn_weights_are_refused(tmp_path):
-    graph, layers = streamlined(tmp_path, random_graph(5, frac=2))
+    graph, sources, layers = streamlined(tmp_path, random_graph(5, frac=2))
     name = graph.get_nodes_by_op_type("MatMul")[1].input[1]
     weights = graph.get_initializer(name).copy()
     weights[3, 7] += 1
     graph.set_initializer(name, weights)
     with pytest.raises(LoweringError) as error:
-        compare_thresholds(graph, layers)
+        compare_thresholds(graph, sources, layers)
     assert str(error.value) == "layer fc2: FINN's streamlining changed the weights of neuron 7"
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from qonnx_graphs import Graph, random_norm
 
-from sbnn.hls.finn_source import SUPPORTED, LoweringError
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_read import SUPPORTED
 from sbnn.hls.lower import lower
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (200, 8, 8), np.uint8)
@@ -111,7 +112,13 @@ REFUSED = [
         lambda: ends_with("Softmax", "softmax"),
         f"node softmax: Softmax is not supported; supported are {LIST}",
     ),
-    (convolution, f"node conv: Conv is not supported; supported are {LIST}"),
+    (
+        convolution,
+        (
+            "node conv: Conv reads the shape (1, 1, 4, 4) of a map of 1 x 4 positions with 4 channels, needs "
+            "channels first"
+        ),
+    ),
     (float_weights, "node fc1_matmul: has float weights, needs a Quant of 1 bit or a BipolarQuant"),
     (lambda: chain(bits=2.0), "node fc1_quant: weights are 2 bit unsigned, needs 1 bit unsigned"),
     (lambda: chain(signed=1), "node fc1_quant: weights are 1 bit signed, needs 1 bit unsigned"),
@@ -145,7 +152,7 @@ REFUSED = [
             "exact number; fold it into a bias"
         ),
     ),
-    (no_bits, "node fc1_matmul: MatMul reads pixels, needs bits from a BipolarQuant"),
+    (no_bits, "node fc1_matmul: gives scores of pixels, needs a hidden layer of bits before"),
     (dark_is_one, "node input_bits: dark pixels give 1, needs 1 for bright pixels"),
     (
         no_activation,

@@ -8,12 +8,13 @@ import pytest
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
-from qonnx_graphs import Graph, random_graph, random_norm
+from qonnx_graphs import Graph, random_conv_graph, random_graph, random_norm
 
 from sbnn.export.execute import execute
 from sbnn.hls import network as networks
 from sbnn.hls import reference
-from sbnn.hls.finn_source import SUPPORTED, LoweringError
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_read import SUPPORTED
 from sbnn.hls.lower import compare, lower, lower_with_report
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (200, 8, 8), np.uint8)
@@ -201,14 +202,18 @@ def test_every_graph_is_saved_and_the_same_twice(tmp_path):
     assert digests[0] == digests[1]
 
 
-def test_every_saved_graph_computes_the_same(tmp_path):
-    model = random_graph(9, frac=3)
-    lowered = lower_with_report(model, "net", tmp_path, IMAGES[:1])
-    wanted = execute(model, IMAGES[:5]).scores
+@pytest.mark.parametrize(
+    "model", [random_graph(9, frac=3), random_conv_graph(2), random_conv_graph(4)]
+)
+def test_every_saved_graph_computes_the_same(tmp_path, model):
+    shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]
+    images = np.random.default_rng(4).integers(0, 256, (5, *shape), np.uint8)
+    lowered = lower_with_report(model, "net", tmp_path, images[:1])
+    wanted = execute(model, images).scores
     for path in sorted((tmp_path / "intermediate_models").iterdir()):
         graph = ModelWrapper(str(path)).transform(InferShapes())
         name, out = graph.graph.input[0].name, graph.graph.output[0].name
-        for image, scores in zip(IMAGES[:5], wanted, strict=True):
+        for image, scores in zip(images, wanted, strict=True):
             result = execute_onnx(graph, {name: image[None].astype(np.float32)})[out]
             assert np.array_equal(result[0], scores), path.name
     assert lowered.passes[-1] == "infer_sparse_popcount_mvau"

@@ -9,13 +9,14 @@ import pytest
 
 from sbnn.hls import reference
 from sbnn.hls.network import NetworkError, SparseLayer
-from sbnn.hls.thresholds import Stage, fold, prove, reachable
+from sbnn.hls.thresholds import BITS, Levels, Stage, fold, prove, reachable
 
 
-def case(seed):
-    """Return a layer of 6 neurons over 7 inputs with BatchNorms that often tie exactly."""
+def case(seed, inputs=7, value_bits=1):
+    """Return a layer of 6 neurons, and BatchNorms that often tie exactly."""
     rng = np.random.default_rng(seed)
-    mh, inputs, rails, frac = 6, 7, int(rng.choice([1, 2])), int(rng.integers(0, 4))
+    mh, rails, frac = 6, int(rng.choice([1, 2])), int(rng.integers(0, 4))
+    rails = rails if value_bits == 1 else 1
     w01 = rng.random((mh, inputs * rails)) < rng.choice([0.1, 0.4, 0.9])
     xi_num = rng.integers(-(1 << frac), (1 << frac) + 1, mh) * int(rng.choice([0, 1]))
     eta = [Fraction(int(rng.integers(1, 9)), 4) for _ in range(mh)]
@@ -27,7 +28,8 @@ def case(seed):
         mean = eta[j] * Fraction(int(rng.integers(-8, 9)), 1 << frac)
         post = Fraction(int(rng.choice([0, 0, 1, -2, 5])), 3)
         stages.append([Stage(scale, -mean, variance, post)])
-    return w01, xi_num.astype(np.int64), frac, rails, eta, stages
+    layer = SparseLayer("fc1", w01, xi_num.astype(np.int64), frac, rails, value_bits=value_bits)
+    return layer, eta, stages
 
 
 def positive(stage, z):
@@ -40,46 +42,72 @@ def positive(stage, z):
     return (a * a >= b * b * stage.variance) == (a > 0) if a * a != b * b * stage.variance else True
 
 
+def values_of(layer):
+    """Return every input vector of a layer of bits, or of two-bit values."""
+    return np.array(list(itertools.product(range(layer.peak + 1), repeat=layer.inputs)), np.uint8)
+
+
 @pytest.mark.parametrize("seed", range(40))
 def test_fold_agrees_with_the_real_network_for_every_input(seed):
-    w01, xi_num, frac, rails, eta, stages = case(seed)
-    threshold, invert = fold(w01, xi_num, frac, rails, eta, stages)
-    layer = SparseLayer("fc1", w01, xi_num, frac, rails, threshold=threshold, invert=invert)
-    vectors = np.array(list(itertools.product([False, True], repeat=layer.inputs)))
+    bare, eta, stages = case(seed)
+    agrees_for_every_input(seed, bare, eta, stages, BITS)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_fold_agrees_for_values_of_two_bits(seed):
+    bare, eta, stages = case(seed, inputs=4, value_bits=2)
+    agrees_for_every_input(seed, bare, eta, stages, Levels(Fraction(3, 4), Fraction(-1)))
+
+
+def agrees_for_every_input(seed, bare, eta, stages, levels):
+    threshold, invert = fold(bare, eta, stages, levels)
+    layer = replace(bare, threshold=threshold, invert=invert)
+    vectors = values_of(layer)
     bits = reference.activate(layer, vectors)
     for vector, found in zip(vectors.tolist(), bits, strict=True):
-        x = [1 if bit else -1 for bit in vector]
-        x += [-value for value in x] if rails == 2 else []
+        x = [levels.scale * value + levels.shift for value in vector]
+        x += [-value for value in x] if layer.rails == 2 else []
         for j in range(layer.mh):
-            xi = Fraction(int(xi_num[j]), 1 << frac)
+            xi = Fraction(int(layer.xi_num[j]), 1 << layer.xi_frac)
             z = sum(
-                (eta[j] * (int(one) + xi) * value for one, value in zip(w01[j], x, strict=True)),
+                (
+                    eta[j] * (int(one) + xi) * value
+                    for one, value in zip(layer.w01[j], x, strict=True)
+                ),
                 Fraction(0),
             )
             assert found[j] == positive(stages[j][0], z), (seed, j, vector)
-    proof = prove(layer, eta, stages)
+    proof = prove(layer, eta, stages, levels)
     assert proof.neurons == layer.mh and proof.sums == sum(
         len(reachable(layer, j)) for j in range(6)
     )
-    assert proof.constant >= int((bits.all(0) | ~bits.any(0)).sum())
+    assert bool((bits.all(0) | ~bits.any(0)).sum() <= proof.constant) or layer.peak > 1
 
 
 def test_reachable_is_what_inputs_reach():
     for seed in range(20):
-        w01, xi_num, frac, rails, *_ = case(seed)
-        layer = SparseLayer("fc1", w01, xi_num, frac, rails)
-        vectors = np.array(list(itertools.product([False, True], repeat=layer.inputs)))
-        sums = reference.accumulate(layer, vectors)
+        layer, *_ = case(seed)
+        sums = reference.accumulate(layer, values_of(layer))
         for j in range(layer.mh):
             assert reachable(layer, j).tolist() == np.unique(sums[:, j]).tolist()
+
+
+def test_reachable_leaves_no_value_out():
+    for seed in range(20):
+        layer, *_ = case(seed, inputs=4, value_bits=2)
+        sums = reference.accumulate(layer, values_of(layer))
+        for j in range(layer.mh):
+            reached = np.unique(sums[:, j])
+            assert set(reached.tolist()) <= set(reachable(layer, j).tolist())
+            assert (reached[0], reached[-1]) == (reachable(layer, j)[0], reachable(layer, j)[-1])
 
 
 def test_prove_finds_a_threshold_that_is_off_by_one():
     found = 0
     for seed in range(10):
-        w01, xi_num, frac, rails, eta, stages = case(seed)
-        threshold, invert = fold(w01, xi_num, frac, rails, eta, stages)
-        good = SparseLayer("fc1", w01, xi_num, frac, rails, threshold=threshold, invert=invert)
+        bare, eta, stages = case(seed)
+        threshold, invert = fold(bare, eta, stages)
+        good = replace(bare, threshold=threshold, invert=invert)
         for j in range(6):
             values = reachable(good, j)
             inside = values[(values >= threshold[j])]
@@ -98,15 +126,16 @@ def test_affine_stages_compose():
         Stage(Fraction(3), Fraction(1)),
         Stage(Fraction(-1, 2), Fraction(0), Fraction(2), Fraction(5)),
     ]
-    w01, none = np.ones((1, 5), bool), np.zeros(1, np.int64)
-    threshold, invert = fold(w01, none, 0, 1, [Fraction(1)], [one])
+    layer = SparseLayer("fc1", np.ones((1, 5), bool), np.zeros(1, np.int64), 0)
+    threshold, invert = fold(layer, [Fraction(1)], [one])
     # (z + 1) * 3 * -1/2 / sqrt(2) + 5 >= 0  <=>  z <= 10 * sqrt(2) / 3 - 1 = 3.71; z = 2 P - 5 <= 3
     assert invert.tolist() == [True] and threshold.tolist() == [5]
 
 
 def test_what_cannot_be_exact_is_refused():
     root = Stage(variance=Fraction(2))
+    layer = SparseLayer("fc1", np.ones((1, 2), bool), np.zeros(1, np.int64), 0)
     with pytest.raises(NetworkError, match="two BatchNorms follow one sum"):
-        fold(np.ones((1, 2), bool), np.zeros(1, np.int64), 0, 1, [Fraction(1)], [[root, root]])
+        fold(layer, [Fraction(1)], [[root, root]])
     with pytest.raises(NetworkError, match="needs a positive weight scale"):
-        fold(np.ones((1, 2), bool), np.zeros(1, np.int64), 0, 1, [Fraction(0)], [[]])
+        fold(layer, [Fraction(0)], [[]])

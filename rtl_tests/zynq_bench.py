@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
-from cores import random_images
+from cores import random_images, stream_bits
 from networks import random_network, tracked_network
 from numpy.typing import NDArray
 from simulate import CACHE, run_cocotb, verilate
@@ -77,7 +77,7 @@ def zynq_bench(
         text = open_for_cocotb(manifest, axi4=kind == "axi4")
         top, files = OPEN, files | {f"{OPEN}.sv": text}
     answer = reference.run(network, images)
-    beats = image_beats(reference.encode(network, images), 64)
+    beats = image_beats(stream_bits(network, images), 64)
     wanted = result_beats(answer.classes, answer.scores, manifest.field_bits, 64)
     CACHE.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as folder:

@@ -2,6 +2,7 @@
 
 from sbnn.boards.page.facts import Facts, File
 from sbnn.boards.page.markup import Node, element, plural, table
+from sbnn.hls.manifest import Manifest
 
 CODE = """\
 from sbnn.boards.driver import open_accelerator
@@ -36,7 +37,7 @@ def use(facts: Facts) -> list[Node]:
         _code(CODE.format(arguments=arguments, shape=shape)),
         element(
             "p",
-            f"An image is {manifest.bits:,} bits (pixel >= {manifest.threshold}), sent as "
+            f"An image is {_image(manifest)}, sent as "
             f"{plural(manifest.in_beats, 'beat')} of {manifest.in_beat_bits} bits; a result is the class"
             + (" and its scores" if len(manifest.fields) > 1 else "")
             + f" in fields of {manifest.field_bits} bits, {plural(manifest.out_beats, 'beat')} of "
@@ -44,6 +45,12 @@ def use(facts: Facts) -> list[Node]:
             f"build id {manifest.build_id} with the hardware's before it sends anything.",
         ),
     ]
+
+
+def _image(manifest: Manifest) -> str:
+    if manifest.encoding == "bytes":
+        return f"{manifest.image_bytes:,} bytes (the pixels)"
+    return f"{manifest.bits:,} bits (pixel >= {manifest.threshold})"
 
 
 def _missing(facts: Facts) -> list[Node]:

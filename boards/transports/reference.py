@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sbnn.boards.transports.transport import BuildFiles, DriverError, Exchange
+from sbnn.hls import reference
 from sbnn.hls.manifest import Manifest
 from sbnn.hls.network import Network, load
-from sbnn.hls.reference import BATCH, run_bits
 
 
 class ReferenceTransport:
@@ -22,13 +22,15 @@ class ReferenceTransport:
 
     def exchange(self, packed: NDArray[np.uint8]) -> Exchange:
         """Compute the results of (N, image_bytes) uint8 images."""
-        bits = np.unpackbits(packed, axis=1, count=self._manifest.bits, bitorder="little")
-        fields = np.zeros((len(packed), len(self._manifest.fields)), np.int64)
-        for start in range(0, len(packed), BATCH):
-            answer = run_bits(self._network, bits[start : start + BATCH].astype(bool))
-            everything = np.concatenate([answer.classes[:, None], answer.scores], axis=1)
-            fields[start : start + BATCH] = everything[:, : fields.shape[1]]
-        return Exchange(fields)
+        network, manifest = self._network, self._manifest
+        if manifest.encoding == "bytes":
+            images = packed.reshape(len(packed), *manifest.shape)
+        else:  # 0 and 255 stand on both sides of any threshold
+            bits = np.unpackbits(packed, axis=1, count=manifest.bits, bitorder="little")
+            images = (255 * bits).reshape(len(packed), *manifest.shape)
+        answer = reference.run(network, images)
+        fields = np.concatenate([answer.classes[:, None], answer.scores], axis=1)
+        return Exchange(fields[:, : len(manifest.fields)])
 
     def close(self) -> None:
         """Do nothing: nothing was opened."""

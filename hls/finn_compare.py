@@ -1,0 +1,141 @@
+"""Compare what FINN's streamlining made of a graph with the exact integer layers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from qonnx.core.modelwrapper import ModelWrapper
+
+from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_source import SourceLayer
+from sbnn.hls.layer import IntArray, SparseLayer
+from sbnn.hls.thresholds import BITS, Levels, reachable
+
+# FINN derives thresholds in float32: a few operations, each off by 2**-24 of the sum's range.
+FLOAT32_SLACK = 2.0**-20
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """A sum at which FINN's float32 threshold decides otherwise than the exact one."""
+
+    layer: str
+    neuron: int
+    total: int
+
+
+def compare_thresholds(
+    model: ModelWrapper, sources: Sequence[SourceLayer], layers: Sequence[SparseLayer]
+) -> tuple[Rounding, ...]:
+    """Compare FINN's thresholds with the exact ones at every sum that an input can give.
+
+    Returns:
+        where the two differ by no more than float32 rounding; the exact one is kept there.
+
+    Raises:
+        LoweringError: they differ by more; names layer and neuron.
+    """
+    found: list[Rounding] = []
+    weighted = [pair for pair in zip(sources, layers, strict=True) if not pair[0].pool]
+    pairs = layer_pairs(model, [layer for _, layer in weighted])
+    for (source, layer), (product, threshold) in zip(weighted, pairs, strict=True):
+        wanted = integer_weights(layer)[:, source.columns]
+        stored = model.get_initializer(product.input[1]).astype(np.float64)
+        weights = stored.reshape(layer.mh, -1) if product.op_type == "Conv" else stored.T
+        signs = np.where((weights == wanted).all(1), 1, -1)
+        if not (weights == wanted * signs[:, None]).all():
+            j = int(np.flatnonzero((weights != wanted * signs[:, None]).any(1))[0])
+            raise LoweringError(
+                f"layer {layer.name}: FINN's streamlining changed the weights of neuron {j}"
+            )
+        if threshold is None:
+            continue
+        limits = np.broadcast_to(
+            model.get_initializer(threshold.input[1]).astype(np.float64).reshape(-1), layer.mh
+        )
+        levels = BITS if layer.value_bits == 1 else _pixel_levels(model, product)
+        for j in range(layer.mh):
+            found += _compare_neuron(layer, j, int(signs[j]), float(limits[j]), levels)
+    return tuple(found)
+
+
+def _pixel_levels(model: ModelWrapper, product: Any) -> Levels:
+    """Return what a pixel's value is where the first product reads it, after FINN moved the scalars."""
+    chain = []
+    node = model.find_producer(product.input[0])
+    while node is not None:
+        chain.append(node)
+        node = model.find_producer(node.input[0])
+    scale, shift = Fraction(1), Fraction(0)
+    for node in reversed(chain):
+        if node.op_type not in ("Add", "Mul"):
+            continue
+        constant = Fraction(float(np.reshape(model.get_initializer(node.input[1]), -1)[0]))
+        scale, shift = (
+            (scale * constant, shift * constant)
+            if node.op_type == "Mul"
+            else (scale, shift + constant)
+        )
+    return Levels(scale, shift)
+
+
+def _compare_neuron(
+    layer: SparseLayer, j: int, sign: int, limit: float, levels: Levels
+) -> list[Rounding]:
+    threshold, invert = layer.threshold, layer.invert
+    if threshold is None or invert is None:
+        raise LoweringError(f"layer {layer.name}: gives scores where FINN has a MultiThreshold")
+    totals = reachable(layer, j)
+    ones = int(layer.w01[j].sum())
+    shift = float(levels.shift * ((ones << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw))
+    centred = float(levels.scale) * totals + shift
+    exact = (totals >= threshold[j]) ^ invert[j]
+    finn = sign * centred >= limit
+    differ = np.flatnonzero(exact != finn)
+    slack = 1 + FLOAT32_SLACK * max(float(np.abs(centred).max()), 1.0)
+    far = differ[np.abs(sign * centred[differ] - limit) > slack]
+    if far.size:
+        raise LoweringError(
+            f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {bool(finn[far[0]])} "
+            f"at the sum {sign * centred[far[0]]:g}, the stored BatchNorm says "
+            f"{bool(exact[far[0]])}"
+        )
+    return [Rounding(layer.name, j, int(totals[i])) for i in differ]
+
+
+def layer_pairs(model: ModelWrapper, layers: Sequence[SparseLayer]) -> list[tuple[Any, Any | None]]:
+    """Return (MatMul or Conv, MultiThreshold or None for the last) per layer of a streamlined graph.
+
+    Args:
+        model: the graph.
+        layers: those with weights.
+    """
+    products = [node for node in model.graph.node if node.op_type in ("MatMul", "Conv")]
+    if len(products) != len(layers):
+        raise LoweringError(
+            f"streamlined graph has {len(products)} products, needs {len(layers)}, one per layer"
+        )
+    pairs: list[tuple[Any, Any | None]] = []
+    for layer, product in zip(layers, products, strict=True):
+        follower = model.find_consumer(product.output[0])
+        if layer.is_last:
+            pairs.append((product, None))
+        elif follower is None or follower.op_type != "MultiThreshold":
+            found = "the output" if follower is None else f"{follower.op_type} {follower.name}"
+            raise LoweringError(
+                f"layer {layer.name}: FINN's streamlining left {found} after the {product.op_type}, needs a "
+                "MultiThreshold"
+            )
+        else:
+            pairs.append((product, follower))
+    return pairs
+
+
+def integer_weights(layer: SparseLayer) -> IntArray:
+    """Return 2**F * w01 + k, (MH, inputs) int64; of dual rails 2**F * (w01a - w01b)."""
+    scaled = layer.w01.astype(np.int64) << layer.xi_frac
+    if layer.rails == 2:
+        return scaled[:, : layer.inputs] - scaled[:, layer.inputs :]
+    return scaled + layer.xi_num[:, None]

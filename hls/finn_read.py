@@ -1,0 +1,325 @@
+"""Walk the one chain of nodes of a QONNX graph and read its layers; see finn_source for what is accepted."""
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from sbnn.hls.finn_constants import (
+    LoweringError,
+    positive_scalar,
+    read_constant,
+    read_stages,
+    read_weights,
+)
+from sbnn.hls.finn_layout import Layout, read_pool_window, read_window
+from sbnn.hls.finn_source import Source, SourceLayer
+from sbnn.hls.maps import FeatureMap
+from sbnn.hls.network import PIXEL_BITS, InputEncoding
+from sbnn.hls.thresholds import BITS, Levels, Stage
+
+AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
+SHAPING = ("Flatten", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Transpose")
+PRODUCTS = ("MatMul", "Conv")
+SUPPORTED = (
+    *SHAPING,
+    *AFFINE,
+    *("BipolarQuant", "Quant", "MatMul", "Gemm", "Conv", "Pad", "MaxPool", "Concat", "Neg"),
+)
+
+
+@dataclass
+class _Walk:
+    """Where the reader stands on the chain.
+
+    Attributes:
+        model: the graph.
+        tensor: the tensor that was reached.
+        layout: what its elements are.
+        levels: what its values stand for, apart from `scale`.
+        scale: the positive scale of bits; part of the next layer's eta.
+        value_bits: bits per value.
+        pools: MaxPools so far.
+    """
+
+    model: Any
+    tensor: str
+    layout: Layout
+    levels: Levels = BITS
+    scale: Fraction = Fraction(1)
+    value_bits: int = 1
+    pools: int = 0
+
+    def consumers(self) -> list[Any]:
+        return [node for node in self.model.graph.node if self.tensor in node.input]
+
+    def step(self, node: Any) -> None:
+        self.tensor = node.output[0]
+
+    def shape(self) -> tuple[int, ...]:
+        return tuple(int(n) for n in self.model.get_tensor_shape(self.tensor) or ())
+
+    def next(self) -> Any | None:
+        """Return the one node that reads the tensor, None at the graph's output."""
+        consumers = self.consumers()
+        is_output = self.tensor in {output.name for output in self.model.graph.output}
+        if is_output and not consumers:
+            return None
+        if len(consumers) != 1 or is_output:
+            names = ", ".join(f"{node.op_type} {node.name}" for node in consumers) or "nothing"
+            raise LoweringError(
+                f"tensor {self.tensor} is read by {names}; supported is one chain of nodes"
+            )
+        node = consumers[0]
+        if node.op_type not in SUPPORTED:
+            raise LoweringError(
+                f"node {node.name}: {node.op_type} is not supported; supported are "
+                f"{', '.join(SUPPORTED)}"
+            )
+        return node
+
+    def move(self) -> None:
+        """Step over nodes that only move values."""
+        while [node.op_type in SHAPING for node in self.consumers()] == [True]:
+            node = self.next()
+            self.step(node)
+            self.layout = self.layout.moved(node, self.shape())
+
+
+def read(model: Any, names: tuple[str, ...]) -> Source:
+    """Read a cleaned QONNX graph (a qonnx `ModelWrapper`, Gemm already turned into MatMul).
+
+    Args:
+        model: the graph, shapes inferred.
+        names: layer names in the order of the products, see `layer_names`.
+
+    Raises:
+        LoweringError: the graph is not a chain as described in finn_source.
+    """
+    if len(model.graph.input) != 1 or len(model.graph.output) != 1:
+        raise LoweringError(
+            f"graph has {len(model.graph.input)} inputs and {len(model.graph.output)} outputs, "
+            "needs one of each"
+        )
+    walk, encoding = _read_input(model)
+    layers: list[SourceLayer] = []
+    left = list(names)
+    while not layers or not layers[-1].is_last:
+        walk.move()
+        if [node.op_type for node in walk.consumers()] == ["MaxPool"]:
+            layers.append(_read_pool(walk))
+            continue
+        if not left:
+            raise LoweringError(
+                f"tensor {walk.tensor}: the graph ends with bits, needs a MatMul that gives scores"
+            )
+        layers.append(_read_layer(walk, left.pop(0)))
+    return Source(encoding, tuple(layers))
+
+
+def _read_input(model: Any) -> tuple[_Walk, InputEncoding]:
+    """Read up to the first bits, or up to the first product where pixels are taken as they are."""
+    name = model.graph.input[0].name
+    datatype = model.get_tensor_datatype(name).name
+    shape = tuple(int(n) for n in model.get_tensor_shape(name) or ())
+    if datatype != "UINT8":
+        raise LoweringError(f"graph input {name} has the datatype {datatype}, needs UINT8 pixels")
+    if len(shape) < 2 or shape[0] != 1 or any(n < 1 for n in shape):
+        raise LoweringError(
+            f"graph input {name} has the shape {shape}, needs (1, ...) with one image"
+        )
+    if len(shape) > 4:
+        raise LoweringError(
+            f"graph input {name} has the shape {shape}, needs at most (1, height, width, channels)"
+        )
+    encoding = InputEncoding(shape[1:], None)
+    walk = _Walk(model, name, Layout.of_image(encoding), value_bits=PIXEL_BITS)
+    values = [Fraction(pixel) for pixel in range(256)]
+    walk.move()
+    while (node := walk.next()) is not None and node.op_type in AFFINE[:-1]:
+        (stage,) = read_stages(model, node, 1)
+        values = [(value + stage.pre) * stage.scale + stage.post for value in values]
+        walk.step(node)
+        walk.move()
+    if node is not None and node.op_type == "BipolarQuant":
+        walk.scale, walk.value_bits = positive_scalar(model, node), 1
+        walk.step(node)
+        on = [value >= 0 for value in values]
+        if on != sorted(on):
+            raise LoweringError(f"node {node.name}: dark pixels give 1, needs 1 for bright pixels")
+        return walk, replace(encoding, threshold=on.count(False))
+    if node is None or node.op_type not in (*PRODUCTS, "Pad"):
+        what = (
+            "graph has no layer"
+            if node is None
+            else f"node {node.name}: {node.op_type} reads pixels"
+        )
+        raise LoweringError(f"{what}, needs a BipolarQuant, a MatMul or a Conv")
+    walk.levels = Levels(values[1] - values[0], values[0])
+    if walk.levels.scale == 0:
+        raise LoweringError(f"node {node.name}: every pixel has the value {float(values[0])!r}")
+    return walk, encoding
+
+
+def _read_layer(walk: _Walk, name: str) -> SourceLayer:
+    """Read one product and what follows it, up to its BipolarQuant or the graph's output."""
+    model = walk.model
+    pad = _read_pad(walk)
+    rails, swap = _read_rails(walk)
+    walk.move()
+    node = walk.next()
+    if node is None or node.op_type not in PRODUCTS or node.input[0] != walk.tensor:
+        found = "the output" if node is None else f"{node.op_type} {node.name}"
+        raise LoweringError(
+            f"tensor {walk.tensor} holds {'bits' if walk.value_bits == 1 else 'pixels'} and feeds "
+            f"{found}, needs a MatMul or a Conv"
+        )
+    conv = node.op_type == "Conv"
+    if pad is not None and not conv:
+        raise LoweringError(f"node {pad.name}: Pad feeds {node.op_type}, needs a Conv")
+    weights = read_weights(model, node, walk.layout.inputs(node) * rails)
+    if swap:
+        weights = replace(weights, w01=np.roll(weights.w01, weights.w01.shape[1] // 2, axis=1))
+    window = read_window(model, node, pad, walk.layout, weights.w01) if conv else None
+    columns = walk.layout.columns(weights.w01)
+    stored = weights.w01.reshape(len(weights.w01), rails, -1)
+    w01 = np.empty_like(stored)
+    w01[:, :, columns] = stored
+    layer = SourceLayer(
+        name=name,
+        node=node.name,
+        w01=w01.reshape(len(w01), -1),
+        xi=weights.xi,
+        eta=tuple(value * walk.scale for value in weights.eta),
+        rails=rails,
+        stages=(),
+        stage_nodes=(),
+        is_last=False,
+        columns=columns,
+        window=window,
+        levels=walk.levels,
+        value_bits=walk.value_bits,
+    )
+    if pad is not None:
+        _check_pad(model, pad, walk)
+    walk.step(node)
+    mh = len(layer.w01)
+    if window is None:
+        walk.layout = Layout.of_vector(mh)
+    else:
+        walk.layout = Layout.of_map(FeatureMap(*window.output, mh))
+    chains: list[list[Stage]] = [[] for _ in range(mh)]
+    nodes: list[str] = []
+    if conv and len(node.input) > 2:
+        raise LoweringError(f"node {node.name}: has a bias, needs an Add behind it")
+    while (node := walk.next()) is not None and node.op_type != "BipolarQuant":
+        if node.op_type in SHAPING and node.op_type != "Transpose":
+            walk.step(node)
+            walk.layout = walk.layout.moved(node, walk.shape())
+            continue
+        if node.op_type not in AFFINE:
+            raise LoweringError(
+                f"node {node.name}: {node.op_type} reads sums of layer {name}, needs "
+                f"{', '.join(AFFINE)} or BipolarQuant"
+            )
+        axis = walk.layout.channel_axis()
+        for chain, stage in zip(chains, read_stages(model, node, mh, axis), strict=True):
+            chain.append(stage)
+        nodes.append(node.name)
+        walk.step(node)
+    walk.levels, walk.value_bits = BITS, 1
+    if node is None and walk.layout.seen.positions != 1:
+        raise LoweringError(
+            f"node {layer.node}: gives scores at {walk.layout.seen.positions} positions, needs one"
+        )
+    if node is not None:
+        walk.scale = positive_scalar(model, node)
+        walk.step(node)
+    return replace(
+        layer,
+        stages=tuple(tuple(chain) for chain in chains),
+        stage_nodes=tuple(nodes),
+        is_last=node is None,
+    )
+
+
+def _read_pool(walk: _Walk) -> SourceLayer:
+    """Read a MaxPool of bits: the largest of a channel's bits in each window."""
+    (node,) = walk.consumers()
+    if walk.value_bits != 1:
+        raise LoweringError(f"node {node.name}: MaxPool reads pixels, needs bits")
+    window = read_pool_window(node, walk.layout)
+    channels = walk.layout.seen.channels
+    walk.pools += 1
+    walk.step(node)
+    walk.layout = Layout.of_map(FeatureMap(*window.output, channels))
+    return SourceLayer(
+        name=f"pool{walk.pools}",
+        node=node.name,
+        w01=np.tile(np.eye(channels, dtype=bool), (1, window.taps)),
+        xi=(Fraction(0),) * channels,
+        eta=(Fraction(1),) * channels,
+        rails=1,
+        stages=((),) * channels,
+        stage_nodes=(),
+        is_last=False,
+        columns=np.arange(0),
+        window=window,
+        pool=True,
+    )
+
+
+def _read_pad(walk: _Walk) -> Any | None:
+    """Step over a Pad; its window reads it later."""
+    consumers = walk.consumers()
+    if len(consumers) != 1 or consumers[0].op_type != "Pad":
+        return None
+    walk.next()
+    walk.step(consumers[0])
+    return consumers[0]
+
+
+def _check_pad(model: Any, pad: Any, walk: _Walk) -> None:
+    """Refuse a Pad whose value no padded input of ours stands for."""
+    mode = next((a.s.decode() for a in pad.attribute if a.name == "mode"), "constant")
+    given = len(pad.input) > 2 and pad.input[2]
+    value = Fraction(0)
+    if given:
+        value = Fraction(float(np.reshape(read_constant(model, pad, pad.input[2]), -1)[0]))
+    needed = walk.levels.shift * walk.scale
+    if mode != "constant" or value != needed:
+        raise LoweringError(
+            f"node {pad.name}: pads with {float(value)!r} ({mode}), needs {float(needed)!r} "
+            "(constant), the lowest value of what it pads"
+        )
+
+
+def _read_rails(walk: _Walk) -> tuple[int, bool]:
+    """Step over a Concat of the bits and their negation; return rails, whether -x is first."""
+    consumers = walk.consumers()
+    if len(consumers) != 2:
+        return 1, False
+    concat = next((node for node in consumers if node.op_type == "Concat"), None)
+    negation = next((node for node in consumers if node is not concat), None)
+    if concat is None or negation is None or len(concat.input) != 2:
+        return 1, False  # next() refuses the branch and names its nodes
+    if not _negates(walk.model, negation, walk.tensor) or set(concat.input) != {
+        walk.tensor,
+        negation.output[0],
+    }:
+        raise LoweringError(
+            f"node {concat.name}: Concat is supported for bits and their negation only"
+        )
+    swap = concat.input[0] != walk.tensor
+    walk.step(negation)
+    walk.step(concat)
+    return 2, swap
+
+
+def _negates(model: Any, node: Any, tensor: str) -> bool:
+    if node.op_type == "Neg":
+        return True
+    other = [name for name in node.input if name != tensor]
+    constant = model.get_initializer(other[0]) if node.op_type == "Mul" and other else None
+    return constant is not None and constant.size == 1 and float(constant.reshape(-1)[0]) == -1
