@@ -79,13 +79,11 @@ class Processor:
         kind: one of `PROCESSORS`.
         crystal_mhz: the board's oscillator at PS_CLK or PS_REF_CLK.
         pll_mhz: the IO PLL, as the board's boot loader leaves it; FCLK0 or PL0 divides it.
-        board_part: Vivado's name of the board's preset, used where it is installed.
     """
 
     kind: str
     crystal_mhz: float
     pll_mhz: float
-    board_part: str
 
 
 @dataclass(frozen=True)
@@ -209,7 +207,6 @@ def _board(table: "_Table") -> Board:
             kind=processor.choice("kind", PROCESSORS),
             crystal_mhz=processor.frequency("crystal_mhz"),
             pll_mhz=processor.frequency("pll_mhz"),
-            board_part=processor.text("board_part"),
         ),
         leds=table.texts("leds"),
         leds_active_high=table.flag("leds_active_high", default=True),

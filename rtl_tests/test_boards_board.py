@@ -63,7 +63,7 @@ def test_a_good_board_loads(tmp_path: Path) -> None:
     assert board.leds_active_high
 
 
-PROCESSOR = '[processor]\nkind = "zynq7"\ncrystal_mhz = 50\npll_mhz = 1010\nboard_part = "x"\n'
+PROCESSOR = '[processor]\nkind = "zynq7"\ncrystal_mhz = 50\npll_mhz = 1010\n'
 UART = '[uart]\ntx = "J17"\nrx = "H18"\nbaud = 1000000\n'
 
 
