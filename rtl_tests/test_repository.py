@@ -14,7 +14,10 @@ STAGES = ["train", "export", "hls", "boards"]
 # Only these may import FINN: everything else works without its seconds of start-up.
 FINN_FACING = {"hls/lower.py", "hls/finn_passes.py", "hls/finn_nodes.py"}
 TORCH = {"torch", "brevitas"}
-NUMPY_ONLY = ["hls/network.py", "hls/reference.py", "boards/driver.py", "boards/protocol.py"]
+NUMPY_ONLY = [
+    *(f"hls/{name}.py" for name in ("maps", "layer", "network", "manifest", "reference")),
+    *(f"boards/{name}.py" for name in ("driver", "protocol", "registers", "validate")),
+]
 
 
 def imports(path: Path):
