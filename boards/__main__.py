@@ -6,6 +6,7 @@ from pathlib import Path
 from sbnn.boards.board import Board, board_names, load_board
 from sbnn.boards.build import SEED, make_bitstream, make_deploy, make_project
 from sbnn.boards.page import write_index, write_page
+from sbnn.boards.registers import register_table
 from sbnn.boards.table import board_table
 from sbnn.boards.vivado_project import COMMAND
 from sbnn.train.errors import run_command
@@ -31,6 +32,8 @@ def main() -> None:
         print(" ".join(board_names()))
     elif arguments.table:
         print(board_table(), end="")
+    elif arguments.registers:
+        print(register_table(), end="")
     else:
         _parser().print_help()
 
@@ -51,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sbnn.boards", description=__doc__)
     parser.add_argument("--list", action="store_true", help="print the names of the boards")
     parser.add_argument("--table", action="store_true", help="print the table of boards/README.md")
+    parser.add_argument("--registers", action="store_true", help="print the Zynq shell's registers")
     commands = parser.add_subparsers(dest="command")
     show = commands.add_parser("show", help="print entries of a board, for the Makefile")
     show.add_argument("board", help="name of a board")
