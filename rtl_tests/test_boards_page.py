@@ -152,7 +152,7 @@ def test_dataflow_is_the_generated_core(folder: Path) -> None:
         kept = design.index_bits + scores
         assert [int(width) for width in widths] == [*wires, scores, kept, kept, 64]
         depth = texts[texts.index("depth") + 1]
-        assert depth == str(design.depth)
+        assert depth == str(design.segments[-1].depth)
         latencies = [int(texts[i + 1]) for i, text in enumerate(texts) if text == "latency"]
         assert sum(latencies) == design.latency_cycles
         for layer, rtl in zip(network.layers, design.layers, strict=True):
