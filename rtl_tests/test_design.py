@@ -145,7 +145,7 @@ def test_equal_networks_give_equal_bytes(tmp_path):
     second = generate(load(tmp_path / "network.npz"), Choices(), "ulx3s", tmp_path / "b")
     assert first == second
     names = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
-    assert [str(name) for name in names] == sorted([*first["sources"], "manifest.json"])
+    assert [str(name) for name in names] == sorted([*first.sources, "manifest.json"])
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
         assert str(tmp_path) not in (tmp_path / "a" / name).read_text()
