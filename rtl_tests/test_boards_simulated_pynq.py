@@ -87,6 +87,20 @@ def test_the_clock_is_set_from_the_handoff(deploy: Path, board: Fabric) -> None:
         assert Clocks.fclk0_mhz == 100.0
 
 
+def test_a_clock_beyond_timing_is_refused(deploy: Path, board: Fabric) -> None:
+    from pynq import Clocks
+
+    with open_accelerator(deploy):
+        pass
+    Clocks.fclk0_mhz = 142
+    with pytest.raises(DriverError) as error:
+        open_accelerator(deploy, download=False)
+    assert str(error.value) == (
+        f"the processor clocks the core at {Clocks.fclk0_mhz:g} MHz, the bitstream was timed for "
+        "100 MHz; set pynq.Clocks.fclk0_mhz to that"
+    )
+
+
 def test_another_build_is_refused(deploy: Path, board: Fabric, tmp_path: Path) -> None:
     manifest = load_manifest(deploy / "manifest.json")
     other = replace(manifest, rtl_digest="0" * 64)

@@ -32,7 +32,7 @@ class Shell:
         clock_mhz: clock of the hardware as its registers say, None in a simulation.
 
     Raises:
-        DriverError: no accelerator in the overlay, or another build.
+        DriverError: no accelerator in the overlay, another build, or a clock beyond what it was timed for.
     """
 
     def __init__(self, overlay: Any, manifest: Manifest, timeout: float) -> None:
@@ -44,7 +44,9 @@ class Shell:
             raise DriverError(f"{overlay.bitfile_name}: has no {IP}, only {there}")
         self._mmio = self.mmio(IP)
         self.simulated = bool(getattr(overlay.device, "simulated", False))
-        self.clock_mhz = None if self.simulated else _fclk0_mhz()
+        clock_mhz = _fclk0_mhz()
+        self.clock_mhz = None if self.simulated else clock_mhz
+        self._check_clock(clock_mhz)
         self._check()
 
     def mmio(self, name: str) -> Any:
@@ -126,6 +128,16 @@ class Shell:
         return (
             f" ({self.read('IMAGES_IN')} images in, {self.read('IMAGES_OUT')} out, errors: {names})"
         )
+
+    def _check_clock(self, clock_mhz: float) -> None:
+        """Refuse a clock that timing was not met for: results would be wrong now and then."""
+        link = self.manifest.link
+        # The dividers of the processor reach a frequency to a few parts in a thousand.
+        if link is not None and clock_mhz > 1.005 * link.clock_mhz:
+            raise DriverError(
+                f"the processor clocks the core at {clock_mhz:g} MHz, the bitstream was timed for "
+                f"{link.clock_mhz:g} MHz; set pynq.Clocks.fclk0_mhz to that"
+            )
 
     def _check(self) -> None:
         manifest = self.manifest
