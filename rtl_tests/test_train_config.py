@@ -21,7 +21,11 @@ def test_every_model_loads_and_is_what_its_name_says():
     assert load_config("bnn").shapes == shapes
     assert load_config("sbnn95-dual").shapes == ((256, 1568), (256, 512), (256, 512), (10, 512))
     assert load_config("tfc-sbnn95").shapes == ((64, 784), (64, 64), (64, 64), (10, 64))
-    assert load_config("sbnn98").sparsity.density == 0.02
+    for name in model_names():
+        zeros = name.rpartition("sbnn")[2].removesuffix("-dual")
+        if zeros.isdigit():
+            found = 1 - load_config(name).sparsity.density
+            assert round(found * 100 - 1e-6) == int(zeros), name  # half a per cent rounds down
     assert load_config("bnn").weights.xi == -0.5
     for name in model_names():
         load_config(name)
