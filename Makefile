@@ -18,6 +18,11 @@ ifeq ($(filter $(MODEL),$(MODELS)),)
 $(error MODEL=$(MODEL): no train/models/$(MODEL)/config.toml; there are: $(MODELS))
 endif
 endif
+ifneq ($(filter-out train,$(filter $(NEEDS_MODEL),$(MAKECMDGOALS))),)
+ifeq ($(wildcard train/models/$(MODEL)/trained.npz),)
+$(error MODEL=$(MODEL): no train/models/$(MODEL)/trained.npz; make train MODEL=$(MODEL) writes it)
+endif
+endif
 ifneq ($(filter $(NEEDS_BOARD),$(MAKECMDGOALS)),)
 ifeq ($(filter $(BOARD),$(BOARDS)),)
 $(error BOARD=$(BOARD): no boards/$(BOARD)/board.toml; there are: $(BOARDS))
@@ -28,8 +33,10 @@ M := build/$(MODEL)
 B := $(M)/$(BOARD)
 PY := $(VENV)/bin/python
 READY := $(VENV)/ready
-EXPORT_SOURCES := $(wildcard export/*.py train/model.py train/quantizers.py train/trained.py)
-LOWER_SOURCES := $(wildcard hls/lower.py hls/finn_*.py hls/network.py hls/reference.py hls/thresholds.py)
+EXPORT_SOURCES := $(wildcard export/*.py train/config.py train/model.py train/quantizers.py \
+  train/recipe.py train/trained.py)
+LOWER_SOURCES := $(wildcard hls/lower.py hls/finn_*.py hls/maps.py hls/layer.py hls/network.py \
+  hls/reference.py hls/thresholds.py)
 CORE_SOURCES := $(wildcard hls/*.py hls/rtl/*.sv) boards/$(BOARD)/board.toml
 
 .DEFAULT_GOAL := help

@@ -156,6 +156,22 @@ def test_make_names_the_models_there_are(target):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_make_names_a_model_that_was_not_trained(tmp_path):
+    (tmp_path / "train" / "models" / "new").mkdir(parents=True)
+    (tmp_path / "train" / "models" / "new" / "config.toml").touch()
+    done = subprocess.run(
+        ["make", "-f", str(ROOT / "Makefile"), "export", "MODEL=new"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    wanted = "MODEL=new: no train/models/new/trained.npz; make train MODEL=new writes it.  Stop."
+    assert wanted in done.stderr
+
+
+
 @pytest.mark.parametrize("target", ["hls", "sim", "synth", "bitstream"])
 def test_make_names_the_boards_there_are(target):
     done = make(target, "BOARD=zybo")
