@@ -83,11 +83,10 @@ def receptive_image(layer: SparseLayer, seen: FeatureMap) -> Node:
 def receptive_counts(layer: SparseLayer, seen: FeatureMap) -> NDArray[np.float64]:
     """Return the ones per pixel, (channels, rows, columns)."""
     ones = layer.w01.sum(0).reshape(layer.rails, layer.inputs).sum(0).astype(np.float64)
+    shape = (seen.height, seen.width, seen.channels)
     if seen.positions == 1:  # a vector: its values side by side
-        return ones.reshape(1, 1, -1)
-    planes: NDArray[np.float64] = np.moveaxis(
-        ones.reshape(seen.height, seen.width, seen.channels), 2, 0
-    )
+        shape = (1, seen.channels, 1)
+    planes: NDArray[np.float64] = np.moveaxis(ones.reshape(shape), 2, 0)
     return planes
 
 
