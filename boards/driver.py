@@ -9,6 +9,7 @@ transport needs it.
 """
 
 import importlib
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,7 +249,7 @@ def pack_images(manifest: Manifest, images: NDArray[np.uint8]) -> NDArray[np.uin
     if images.ndim != len(manifest.shape) + 1 or images.shape[1:] != manifest.shape:
         shape = ", ".join(map(str, manifest.shape))
         raise DriverError(f"images have shape {images.shape}, {manifest.model} takes (N, {shape})")
-    flat = images.reshape(len(images), -1)
+    flat = images.reshape(len(images), math.prod(manifest.shape))
     if manifest.encoding == "bytes":
         return np.ascontiguousarray(flat)
     bits = flat >= (manifest.threshold or 0)

@@ -71,6 +71,15 @@ def test_damage_leaves_no_trace_where_an_image_has_two_beats() -> None:
         bench.run("fuzz", seed=2, rounds=15)
 
 
+def test_pixels_over_the_pins() -> None:
+    """A core of windows: 64 bytes an image, frames and damage as with packed bits."""
+    network = tracked_network("digits-conv")
+    images = sample_images(load_config("digits-conv"))[0][:20]
+    with shell_bench(network, images) as bench:
+        bench.run("infers", share=0.8)
+        bench.run("damage", seed=3)
+
+
 @pytest.mark.regress
 @pytest.mark.parametrize("seed", range(10, 20))
 def test_long_fuzz(digits: ShellBench, seed: int) -> None:
