@@ -135,7 +135,7 @@ def test_verilator_counts_the_cycles_of_the_hardware(digits: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "seed"),
-    [(random_network, 1), (random_network, 4), (random_conv_network, 4), (random_conv_network, 9)],
+    [(random_network, 1), (random_network, 4), (random_conv_network, 4)],
 )
 def test_odd_widths_and_pixels(tmp_path: Path, make: Callable[[int], Network], seed: int) -> None:
     network = make(seed)
@@ -144,9 +144,11 @@ def test_odd_widths_and_pixels(tmp_path: Path, make: Callable[[int], Network], s
     answer = reference.run(network, images)
     for transport in ("reference", "verilator"):
         with open_accelerator(folder, transport) as accelerator:
-            results = accelerator.run(images)
-        assert (results.classes == answer.classes).all()
-        assert (results.scores == answer.scores).all()
+            for part in (images, images[:0]):
+                results = accelerator.run(part)
+                assert (results.classes == answer.classes[: len(part)]).all()
+                assert (results.scores == answer.scores[: len(part)]).all()
+                assert results.scores.shape == (len(part), network.classes)
 
 
 @pytest.mark.regress

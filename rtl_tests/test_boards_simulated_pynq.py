@@ -55,7 +55,7 @@ def test_every_image_of_every_batch(deploy: Path, board: Fabric, transport: str)
     check(deploy, transport, (500, 1, 0, 2, 37))
 
 
-@pytest.mark.parametrize("dma", ["axi_dma", "own"])
+@pytest.mark.parametrize("dma", [pytest.param("axi_dma", marks=pytest.mark.regress), "own"])
 def test_pixels_as_they_are(tmp_path: Path, dma: str) -> None:
     network = tracked_network("digits-grey")
     images = random_images(network, 60, seed=6)
