@@ -10,7 +10,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from networks import random_conv_network
 from pages import (
     Page,
     add_model,
@@ -160,75 +159,6 @@ def test_dataflow_is_the_generated_core(folder: Path) -> None:
             here = texts.index(layer.name)
             assert texts[texts.index("ones", here) + 1] == f"{layer.ones:,}"
             assert texts[texts.index("latency", here) + 1] == str(rtl.latency_cycles)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_dataflow_and_timing_of_windows(tmp_path: Path, seed: int) -> None:
-    network = random_conv_network(seed)
-    folder = build_folder(tmp_path / network.name / "ulx3s", network)
-    design = make_design(network, Choices(levels_per_stage=ULX3S.levels_per_stage))
-    page = read(folder)
-    drawings = re.findall(r'<svg [^>]*class="plot flow".*?</svg>', page.source)
-    assert len(drawings) == 2
-    for drawing in drawings:
-        texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
-        widths = re.findall(r'<text[^>]*class="bits[^"]*">(\d+)(?: bits)?</text>', drawing)
-        scores = network.classes * design.score_bits
-        wires = [64, network.encoding.map.word_bits, *(layer.mh for layer in network.layers[:-1])]
-        kept = design.index_bits + scores
-        assert [int(width) for width in widths] == [*wires, scores, kept, kept, 64]
-        depths = [texts[i + 1] for i, text in enumerate(texts) if text in ("queue", "depth")]
-        wanted = [str(segment.depth) for segment in design.segments]
-        assert [depth for depth in depths if depth.isdigit()] == wanted
-        for segment in design.segments:
-            here = texts.index(segment.layer.name)
-            seen = segment.seen
-            assert texts[texts.index("of", here) + 1] == (
-                f"{seen.height}×{seen.width}×{seen.channels}"
-            )
-            if segment.layer.window is not None:
-                assert texts[texts.index("vectors", here) + 1] == str(segment.vectors)
-    for i in range(3):
-        for segment, (begin, end) in zip(design.segments, design.spans, strict=True):
-            first, last = begin + i * design.ii_cycles, end - 1 + i * design.ii_cycles
-            found = rf"image {i + 1}: {segment.layer.name}[\w, ]*, cycles {first} to {last}"
-            assert any(re.fullmatch(found, title) for title in page.titles)
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_tiles_and_kernel_counts_are_the_connections(tmp_path: Path, seed: int) -> None:
-    network = random_conv_network(seed)
-    page = read(build_folder(tmp_path / network.name / "ulx3s", network))
-    found = re.findall(r"<dt>([^<]*)</dt><dd>([^<]*)</dd>", page.source)
-    drawn = pictures(page)
-    layers = [layer for layer in network.layers if not layer.pool]
-    assert len(drawn) == len(layers) + (layers[0].window is None)
-    for layer, picture in zip(layers, drawn[-len(layers) :], strict=True):
-        if layer.window is None:
-            assert np.array_equal(picture[:, :, 3] > 0, layer.w01)
-            continue
-        rows, columns = layer.window.kernel
-        tiles = layer.w01.reshape(layer.mh, layer.rails, rows, columns, -1)
-        kernels = [
-            tiles[output, rail, :, :, channel]
-            for output in range(layer.mh)
-            for rail in range(layer.rails)
-            for channel in range(tiles.shape[-1])
-        ]
-        across = layer.mw // layer.window.taps
-        for i, kernel in enumerate(kernels):
-            y, x = divmod(i, across)
-            if layer.mh > across:
-                x, y = y, x
-            top, left = y * (rows + 1), x * (columns + 1)
-            shown = picture[top : top + rows, left : left + columns]
-            assert np.array_equal(shown[:, :, 3] == 255, kernel)
-        ones = [int(kernel.sum()) for kernel in kernels]
-        for name, count in (("no 1 (K_0)", ones.count(0)), ("one 1 (K_1)", ones.count(1))):
-            share = f"{100 * count / len(ones):.1f} %"
-            assert (f"kernels with {name}", f"{count:,} of {len(ones):,} ({share})") in found
-    weights = sum(layer.w01.size for layer in layers)
-    assert f"ones of {weights:,} weights" in page.text
 
 
 def test_the_maps_are_the_matrices(tmp_path: Path) -> None:
