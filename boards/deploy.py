@@ -20,7 +20,7 @@ from sbnn.boards.closure import import_closure
 from sbnn.hls.manifest import Manifest, load_manifest, manifest_text
 from sbnn.hls.network import Network, load
 from sbnn.hls.reference import run
-from sbnn.train.config import TrainError, load_config, model_names
+from sbnn.train.config import TrainError, load_config, model_of
 from sbnn.train.data import find, sample_images
 from sbnn.train.data import load as load_data
 from sbnn.train.files import digest
@@ -122,8 +122,9 @@ def _products(board: Board, folder: Path, bitfile: Path) -> dict[str, bytes]:
 
 def _images(manifest: Manifest, network: Network) -> tuple[bytes, int]:
     """Return images.npz with what the reference makes of each image, and how many there are."""
-    if manifest.model in model_names():
-        config = load_config(manifest.model)
+    model = model_of(manifest.model)
+    if model is not None:
+        config = load_config(model)
         if config.input.dataset == "digits" or find(config.input.dataset) is not None:
             split = load_data(config)
             images, labels = split.test_x, split.test_y

@@ -15,7 +15,7 @@ from sbnn.boards.driver import open_accelerator
 from sbnn.boards.transports.reference import read_network
 from sbnn.boards.transports.transport import BuildFiles, find_files
 from sbnn.hls import reference
-from sbnn.train.config import TrainError, load_config, model_names
+from sbnn.train.config import TrainError, load_config, model_of
 from sbnn.train.data import sample_images
 from sbnn.train.files import write_atomic
 
@@ -73,9 +73,11 @@ def _vectors(files: BuildFiles) -> Sequence[tuple[str, str, NDArray[np.uint8]]]:
     # A density per image: uniform pixels alone would all have about the same number of ones.
     density = random.random((RANDOM_IMAGES, *[1] * len(manifest.shape)))
     drawn = random.random((RANDOM_IMAGES, *manifest.shape)) < density
-    made = [("random images", "random images of all densities", np.where(drawn, 255, 0))]
-    if manifest.model in model_names():
-        config = load_config(manifest.model)
+    lit = 255 if manifest.threshold is not None else random.integers(1, 256, drawn.shape)
+    made = [("random images", "random images of all densities", np.where(drawn, lit, 0))]
+    model = model_of(manifest.model)
+    if model is not None:
+        config = load_config(model)
         try:
             images = sample_images(config)[0]
             made.insert(0, ("real images", f"test images of {config.input.dataset}", images))

@@ -21,8 +21,44 @@ def estimate_layers(manifest: Manifest, family: str) -> dict[str, int]:
             + weights["sum_bit"] * layer.cost.sum_bits
             + tables
         )
-    luts["streams"] = round(weights["score_bit"] * manifest.classes * manifest.score_bits)
+    streams = weights["score_bit"] * manifest.classes * manifest.score_bits
+    if manifest.encoding == "bytes":
+        streams += _windows(manifest, family)
+    luts["streams"] = round(streams)
     return luts
+
+
+def _windows(manifest: Manifest, family: str) -> float:
+    """Return the LUTs of pixels, windows and the queues between segments.
+
+    Fitted to yosys 0.70 on the modules by themselves: a beat's shifter, counters, and memories in LUTs.
+    """
+    first = manifest.segments[0].map
+    channels = manifest.bits // (8 * first[0] * first[1])
+    held = manifest.in_beat_bits + 8 * (channels - 1)
+    luts = held * (1.6 + 0.57 * min(channels, manifest.in_beat_bits // 8))
+    luts += _memory(family, 1, 8) + 30  # which images were cut short
+    for segment in manifest.segments:
+        _, columns, channels, bits = segment.map
+        if segment.window:
+            luts += 20 + channels * bits / 2  # counters; padding's zeros, where there is any
+            luts += _memory(family, (segment.window[0] - 1) * channels * bits, columns)
+        else:
+            luts += 11
+    by_name = {layer.name: layer for layer in manifest.layers}
+    for segment in manifest.segments[:-1]:
+        luts += 7 * (segment.queue_depth - 1).bit_length()
+        luts += _memory(family, by_name[segment.layers[-1]].mh, segment.queue_depth)
+    return luts
+
+
+def _memory(family: str, bits: int, words: int) -> int:
+    """Return the LUTs of a memory and of what chooses between its banks."""
+    if family == "ice40":  # block memories only
+        return 0
+    wide, deep = (6, 32) if family in ("xc7", "xcup") else (4, 16)
+    banks = -(-words // deep)
+    return 4 * -(-bits // wide) * banks + bits * (banks - 1)
 
 
 # LUTs per element, fitted to yosys 0.70 over 26 layers (the four sparse MNIST models and the digits models)

@@ -58,7 +58,8 @@ def windows(layer: SparseLayer, values: Values) -> Values:
     if window is None:
         return values.reshape(len(values), layer.inputs)
     top, left, bottom, right = window.padding
-    places = values.reshape(len(values), window.rows, window.columns, -1)
+    channels = layer.inputs // window.taps
+    places = values.reshape(len(values), window.rows, window.columns, channels)
     padded = np.pad(places, ((0, 0), (top, bottom), (left, right), (0, 0)))
     seen = np.lib.stride_tricks.sliding_window_view(padded, window.kernel, axis=(1, 2))
     strided = seen[:, :: window.stride[0], :: window.stride[1]]  # (B, rows, columns, c, kr, kc)

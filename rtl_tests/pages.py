@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from networks import random_layer, random_network
+from networks import pool_layer, random_layer, random_network
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -20,6 +20,7 @@ from sbnn.boards.reports import Timing
 from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
 from sbnn.hls.manifest import load_manifest
+from sbnn.hls.maps import Window
 from sbnn.hls.network import InputEncoding, Network, SparseLayer
 from sbnn.hls.synth import make_report
 from sbnn.train.files import digest
@@ -162,6 +163,19 @@ def wide_network() -> Network:
             invert = rng.random(outputs) < 0.5
             layers.append(SparseLayer(name, w01, zeros, 0, threshold=threshold, invert=invert))
     return Network("wide", InputEncoding((28, 28), 128), tuple(layers))
+
+
+def window_network() -> Network:
+    """Return a network of 8-bit pixels in three channels: padded windows, a pool, all of a map, scores."""
+    rng = np.random.default_rng(2)
+    encoding = InputEncoding((16, 12, 3), None)
+    slides = Window(16, 12, (3, 3), (1, 1), (1, 1, 1, 1)), Window(8, 6, (3, 3))
+    first = random_layer(rng, "conv1", 27, 24, False, slides[0], 8)
+    pool = pool_layer("pool1", first.output, 2, np.zeros(24, bool))
+    second = random_layer(rng, "conv2", 9 * 24, 40, False, slides[1])
+    full = random_layer(rng, "fc3", second.output.values, 50, False)
+    last = random_layer(rng, "fc4", 50, 10, last=True)
+    return Network("windows", encoding, (first, pool, second, full, last))
 
 
 def random_folder(folder: Path, seed: int) -> Path:

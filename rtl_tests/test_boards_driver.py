@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cores import random_images, stream_bits
-from networks import random_network, tracked_network
+from networks import random_conv_network, random_network, tracked_network
 from shells import core_on_board
 
 from sbnn.boards.driver import Accelerator, DriverError, open_accelerator, pack_images
@@ -52,6 +53,18 @@ def test_packing_equals_the_reference_encoding(manifest: Manifest) -> None:
     images = np.random.default_rng(0).integers(0, 17, (30, 8, 8)).astype(np.uint8)
     bits = np.unpackbits(pack_images(manifest, images), axis=1, bitorder="little")
     assert (bits[:, : manifest.bits] == stream_bits(network, images)).all()
+
+
+@pytest.mark.parametrize("model", ["digits-conv", "digits-grey"])
+def test_pixels_are_sent_as_they_are(tmp_path: Path, model: str) -> None:
+    network = tracked_network(model)
+    manifest = core_on_board(network, tmp_path)[0]
+    images = np.random.default_rng(0).integers(0, 256, (30, 8, 8)).astype(np.uint8)
+    packed = pack_images(manifest, images)
+    assert packed.shape == (30, manifest.image_bytes) == (30, 64)
+    assert (packed.reshape(30, 8, 8) == images).all()
+    with pytest.raises(DriverError, match=r"^images are float64, "):
+        pack_images(manifest, images / 255)
 
 
 def test_odd_widths_are_padded_with_zeros(tmp_path: Path) -> None:
@@ -120,16 +133,22 @@ def test_verilator_counts_the_cycles_of_the_hardware(digits: Path) -> None:
         assert accelerator.timing.cycles == one.cycles + 49 * manifest.ii_cycles
 
 
-@pytest.mark.parametrize("seed", [1, 4])
-def test_verilator_on_odd_widths(tmp_path: Path, seed: int) -> None:
-    network = random_network(seed)
+@pytest.mark.parametrize(
+    ("make", "seed"),
+    [(random_network, 1), (random_network, 4), (random_conv_network, 4)],
+)
+def test_odd_widths_and_pixels(tmp_path: Path, make: Callable[[int], Network], seed: int) -> None:
+    network = make(seed)
     folder = build_folder(network, tmp_path)
     images = random_images(network, 100)
-    with open_accelerator(folder, "verilator") as accelerator:
-        results = accelerator.run(images)
     answer = reference.run(network, images)
-    assert (results.classes == answer.classes).all()
-    assert (results.scores == answer.scores).all()
+    for transport in ("reference", "verilator"):
+        with open_accelerator(folder, transport) as accelerator:
+            for part in (images, images[:0]):
+                results = accelerator.run(part)
+                assert (results.classes == answer.classes[: len(part)]).all()
+                assert (results.scores == answer.scores[: len(part)]).all()
+                assert results.scores.shape == (len(part), network.classes)
 
 
 @pytest.mark.regress

@@ -89,8 +89,11 @@ def test_notebooks_run_on_mnist(tmp_path: Path, dma: str) -> None:
             pictures_are_drawn(executed[name], pictures)
 
 
-def test_notebooks_need_only_the_deploy_folder(deploy: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("model", ["digits", "digits-grey"])
+def test_notebooks_need_only_the_deploy_folder(tmp_path: Path, model: str) -> None:
     """Their code in deploy/notebooks, with no other sbnn in reach than the driver beside it."""
+    images, labels = sample_images(load_config(model))
+    deploy = zynq_build(tracked_network(model), images, labels, "own", tmp_path)
     board = tmp_path / "deploy"
     (board / "notebooks").mkdir(parents=True)
     for path in deploy.iterdir():

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import Tab, browser, find_browser
-from pages import build_folder, small_network, whole_folder, wide_network
+from pages import build_folder, small_network, whole_folder, wide_network, window_network
 from PIL import Image
 from simulate import ROOT
 
@@ -94,6 +94,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "made": write_page(whole_folder(root / "wide" / "ulx3s", wide)),
         "not-run": write_page(build_folder(root / "wide" / "pynq-z2", wide, "pynq-z2")),
         "small": write_page(whole_folder(root / "small" / "ulx3s", small_network())),
+        "windows": write_page(whole_folder(root / "windows" / "ulx3s", window_network())),
     }
     return found | {"index": write_index(root)}
 
@@ -135,6 +136,8 @@ def contrast(one: str, other: str) -> float:
         ("not-run", "phone"),
         ("small", "light"),
         ("small", "phone-dark"),
+        ("windows", "light"),
+        ("windows", "phone-dark"),
         ("index", "light"),
         ("index", "phone-dark"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cores import random_images
-from networks import random_network, tracked_network
+from networks import random_conv_network, random_network, tracked_network
 from shells import BOARD, ShellBench, core_on_board, shell_bench
 
 from sbnn.boards.board import Board, board_names, load_board
@@ -69,6 +69,20 @@ def test_damage_leaves_no_trace_where_an_image_has_two_beats() -> None:
         bench.run("infers")
         bench.run("damage", seed=2)
         bench.run("fuzz", seed=2, rounds=15)
+
+
+def test_pixels_over_the_pins() -> None:
+    """A core of windows over 8-bit pixels: images of many beats, frames and damage as with packed bits."""
+    network = random_conv_network(4)
+    assert network.encoding.threshold is None
+    with shell_bench(network, random_images(network, 40, seed=1)) as bench:
+        bench.run("infers")
+        bench.run("damage", seed=3)
+
+
+@pytest.mark.regress
+def test_real_divider_and_20_images_through_windows() -> None:
+    real_images("digits-conv")
 
 
 @pytest.mark.regress

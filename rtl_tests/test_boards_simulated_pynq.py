@@ -55,6 +55,22 @@ def test_every_image_of_every_batch(deploy: Path, board: Fabric, transport: str)
     check(deploy, transport, (500, 1, 0, 2, 37))
 
 
+@pytest.mark.parametrize("dma", [pytest.param("axi_dma", marks=pytest.mark.regress), "own"])
+def test_pixels_as_they_are(tmp_path: Path, dma: str) -> None:
+    network = tracked_network("digits-grey")
+    images = random_images(network, 60, seed=6)
+    answer = reference.run(network, images)
+    folder = zynq_build(network, images, answer.classes, dma, tmp_path)
+    with simulated_board(folder) as fabric:
+        for transport in ("pynq-dma", "pynq-fifo"):
+            with open_accelerator(folder, transport) as accelerator:
+                for count in (60, 1, 7):
+                    results = accelerator.run(images[:count])
+                    assert (results.classes == answer.classes[:count]).all()
+                    assert (results.scores == answer.scores[:count]).all()
+        assert fabric.model.faults() == 0
+
+
 def test_under_pauses_of_the_memory(deploy: Path) -> None:
     with simulated_board(deploy, pauses=60) as fabric:
         check(deploy, "pynq-dma", (200, 3))

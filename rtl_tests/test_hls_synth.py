@@ -52,6 +52,15 @@ def test_estimates_hold_for_the_other_families(tmp_path, model, family):
     assert total["carry"] == 0
 
 
+@pytest.mark.regress
+@pytest.mark.parametrize("model", ["digits-conv", "digits-grey"])
+def test_estimates_of_windows_and_queues(tmp_path, model):
+    manifest = generate(tracked_network(model), Choices(levels_per_stage=4), "ulx3s", tmp_path)
+    report = synthesise(tmp_path, manifest, "ecp5")
+    for part in (report["streams"], report["total"]):
+        assert abs(part["lut_estimate"] / part["lut"] - 1) < 0.15, part
+
+
 def test_estimate_needs_no_synthesis(tmp_path):
     manifest = generate(tracked_network("digits"), Choices(), "ulx3s", tmp_path)
     estimate = estimate_layers(manifest, "ecp5")

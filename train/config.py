@@ -32,6 +32,7 @@ __all__ = [
     "Weights",
     "load_config",
     "model_names",
+    "model_of",
     "parse",
     "quickened",
 ]
@@ -42,6 +43,14 @@ MODELS = Path(__file__).parent / "models"
 def model_names() -> list[str]:
     """Return the names of all models, sorted."""
     return sorted(path.parent.name for path in MODELS.glob("*/config.toml"))
+
+
+def model_of(identifier: str) -> str | None:
+    """Return the model whose network has this name; None where it is none of ours.
+
+    In a network's name, which is that of a Verilog module, `_` stands for `-`.
+    """
+    return next((name for name in model_names() if name.replace("-", "_") == identifier), None)
 
 
 def load_config(name: str, quick: bool = False) -> ModelConfig:

@@ -64,7 +64,11 @@ def budget_table(facts: Facts) -> Node:
 def stage_table(facts: Facts) -> Node:
     """Return a table of what each stage of the core takes."""
     found, estimate, layers = facts.synthesis, facts.estimate, facts.manifest.layers
-    parts = [(layer.name, layer.ones, estimate[layer.name]) for layer in layers]
+    pools = {layer.name for layer in facts.network.layers if layer.pool}
+    parts = [
+        (layer.name, 0 if layer.name in pools else layer.ones, estimate[layer.name])
+        for layer in layers
+    ]
     parts.append(("streams", 0, estimate["streams"]))
     parts.append(("core", facts.network.ones, sum(estimate.values())))
     cells: list[Cells | None]

@@ -1,12 +1,16 @@
 """The dataflow as a picture: what a core is made of, how wide its wires are, what each stage takes."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.markup import Node, element, number, svg
 from sbnn.boards.page.reports import Synthesis
 from sbnn.boards.protocol import RX_DEPTH, TX_DEPTH
+from sbnn.hls.network import SparseLayer
+
+Rows = tuple[tuple[str, str], ...]
 
 BOX, GAP, TALL = 94, 33, 146
 PORT, EDGE = 34, 6
@@ -38,40 +42,28 @@ class Stage:
 def stages(facts: Facts) -> tuple[Stage, ...]:
     """Return the core's stages in the order of the data."""
     manifest = facts.manifest
-    cycles = dict(facts.latencies)
     scores = manifest.classes * manifest.score_bits
     index = max(1, (manifest.classes - 1).bit_length())
     kept = index + (scores if len(manifest.fields) > 1 else 0)
     word = len(manifest.fields) * manifest.field_bits
-    depth = "?" if facts.queue_depth is None else f"{facts.queue_depth}"
-
-    def plain(name: str, kind: str, out_bits: int, *rows: tuple[str, str]) -> Stage:
-        return Stage(name, kind, rows, out_bits, None, sparse=False)
 
     return (
-        plain(
-            "unpack",
-            "beats to bits",
-            manifest.bits,
-            ("beats", f"{manifest.in_beats}"),
-            ("latency", f"{cycles['unpack']}"),
-            ("II", f"{manifest.in_beats}"),
-        ),
+        _entry(facts),
         *_layers(facts),
         plain(
             "argmax",
             "largest score",
             index + scores,
             ("classes", f"{manifest.classes}"),
-            ("latency", f"{cycles['argmax']}"),
+            ("latency", f"{facts.argmax_cycles}"),
             ("II", "1"),
         ),
         plain(
             "queue",
             "result FIFO",
             kept,
-            ("depth", depth),
-            ("latency", f"{cycles['queue']}"),
+            ("depth", f"{manifest.segments[-1].queue_depth}"),
+            ("latency", f"{facts.queue_cycles}"),
             ("II", "1"),
         ),
         plain(
@@ -85,10 +77,28 @@ def stages(facts: Facts) -> tuple[Stage, ...]:
     )
 
 
+def plain(name: str, kind: str, out_bits: int, *rows: tuple[str, str]) -> Stage:
+    """Return a stage that is no layer."""
+    return Stage(name, kind, rows, out_bits, None, sparse=False)
+
+
+def _entry(facts: Facts) -> Stage:
+    """Return what makes an image of the beats."""
+    manifest, seen = facts.manifest, facts.network.encoding.map
+    beats = ("beats", f"{manifest.in_beats}")
+    if facts.takes_pixels:
+        rows = [beats, ("pixels", f"{seen.positions:,}"), ("channels", f"{seen.channels}")]
+        if manifest.threshold is not None:
+            rows.append(("bit 1", f"\u2265 {manifest.threshold}"))
+        return plain("pixels", "from beats", seen.word_bits, *rows)
+    rows = [beats, ("latency", f"{manifest.in_beats}"), ("II", f"{manifest.in_beats}")]
+    return plain("unpack", "beats to bits", manifest.bits, *rows)
+
+
 def _layers(facts: Facts) -> list[Stage]:
     synthesis, last = facts.synthesis, facts.manifest.layers[-1]
     found = []
-    for layer in facts.manifest.layers:
+    for layer, seen in zip(facts.manifest.layers, facts.network.layers, strict=True):
         if isinstance(synthesis, Synthesis):
             cells = synthesis.layers[layer.name]
             lut, total = cells.lut, synthesis.total.lut
@@ -97,15 +107,45 @@ def _layers(facts: Facts) -> list[Stage]:
             lut, total = facts.estimate[layer.name], sum(facts.estimate.values())
             counts = (("LUT", f"~{lut:,}"), ("FF", "not run"))
         bits = layer.mh * (facts.manifest.score_bits if layer is last else 1)
-        rows = (
-            ("ones", f"{layer.ones:,}"),
-            *counts,
-            ("latency", f"{layer.latency_cycles}"),
-            ("II", "1"),
-        )
+        latency = ("latency", f"{layer.latency_cycles}")
+        before, after = _around(facts, seen)
+        if seen.pool:
+            rows = (*before[:1], *before[2:-1], counts[0], latency, *after)
+        else:
+            rows = (*before[:-1], ("ones", f"{layer.ones:,}"), *counts, latency, before[-1], *after)
         kind = "scores" if layer is last else "popcounts"
-        found.append(Stage(layer.name, kind, rows, bits, lut / max(total, 1), sparse=True))
+        if seen.window is not None:
+            kind = f"{times(seen.window.kernel)} {'max pool' if seen.pool else 'window'}"
+        share = lut / max(total, 1)
+        found.append(Stage(layer.name, kind, rows, bits, share, sparse=not seen.pool))
     return found
+
+
+def times(sizes: Iterable[int]) -> str:
+    """Return sizes as text, such as 28 x 28 x 1 without its spaces."""
+    return "\u00d7".join(map(str, sizes))
+
+
+def _around(facts: Facts, layer: SparseLayer) -> tuple[Rows, Rows]:
+    """Return what makes the vectors of a layer, with its interval last, and the queue behind it."""
+    interval = ("II", "1")
+    if not facts.takes_pixels:
+        return (interval,), ()
+    segment = next(found for found in facts.manifest.segments if layer.name in found.layers)
+    queue: Rows = ()
+    if layer.name == segment.layers[-1] and segment is not facts.manifest.segments[-1]:
+        queue = (("queue", f"{segment.queue_depth}"),)
+    if layer.name != segment.layers[0]:
+        return (interval,), queue
+    height, width, channels, _ = segment.map
+    seen = ("of", times((height, width, channels)))
+    window = layer.window
+    if window is None:  # the whole map, collected position by position
+        return (seen, ("II", f"{height * width}")), queue
+    across = set(window.stride)
+    stride = times(window.stride) if len(across) > 1 else f"{window.stride[0]}"
+    interval = ("II", f"{math.prod(window.padded)}")
+    return (seen, ("stride", stride), ("vectors", f"{segment.vectors}"), interval), queue
 
 
 def dataflow(facts: Facts) -> tuple[Node, Node]:
@@ -129,20 +169,24 @@ def shell_ends(facts: Facts) -> tuple[str, str]:
 
 def streams_line(facts: Facts) -> str:
     """Return what the stages beside the layers take, which yosys counts together."""
+    parts = "unpack, argmax, queue and pack"
+    if facts.takes_pixels:
+        parts = "pixels, windows, argmax, queues and pack"
     if isinstance(facts.synthesis, Synthesis):
         cells = facts.synthesis.streams
-        return f"unpack, argmax, queue and pack together: {cells.lut:,} LUT, {cells.ff:,} FF"
-    return f"unpack, argmax, queue and pack together: {facts.estimate['streams']:,} LUT (estimate)"
+        return f"{parts} together: {cells.lut:,} LUT, {cells.ff:,} FF"
+    return f"{parts} together: {facts.estimate['streams']:,} LUT (estimate)"
 
 
 def _wide(facts: Facts, parts: Sequence[Stage], label: str) -> Node:
     top = 66
     middle = top + TALL / 2
+    tall = max(_height(stage) for stage in parts)
     width = 2 * (EDGE + PORT) + len(parts) * (BOX + GAP) + GAP
     core_left = EDGE + PORT + GAP - 7
     core_width = len(parts) * (BOX + GAP) - GAP + 14
     nodes = [
-        element("rect", x=1, y=1, width=width - 2, height=top + TALL + 50, rx=8, class_="shell"),
+        element("rect", x=1, y=1, width=width - 2, height=top + tall + 50, rx=8, class_="shell"),
         element(
             "text",
             f"{facts.board.title}, {SHELLS[facts.board.shell]} shell",
@@ -155,19 +199,19 @@ def _wide(facts: Facts, parts: Sequence[Stage], label: str) -> Node:
             x=number(core_left),
             y=top - 30,
             width=number(core_width),
-            height=TALL + 66,
+            height=tall + 66,
             rx=6,
             class_="core",
         ),
         element(
             "text", f"core {facts.manifest.top}", x=core_left + 10, y=top - 13, class_="strong"
         ),
-        element("text", streams_line(facts), x=core_left + 10, y=top + TALL + 24, class_="tick"),
+        element("text", streams_line(facts), x=core_left + 10, y=top + tall + 24, class_="tick"),
         element(
             "text",
             "numbers on the wires: bits",
             x=number(core_left + core_width - 10),
-            y=top + TALL + 24,
+            y=top + tall + 24,
             class_="tick end",
         ),
     ]
@@ -182,7 +226,7 @@ def _wide(facts: Facts, parts: Sequence[Stage], label: str) -> Node:
         x, bits = x + BOX, stage.out_bits
     nodes += _wire(x, middle, GAP, bits)
     nodes += _port(x + GAP, top, after)
-    return svg(width, top + TALL + 52, *nodes, label=label, class_="plot flow")
+    return svg(width, top + tall + 52, *nodes, label=label, class_="plot flow")
 
 
 def _port(x: float, top: float, text: str) -> list[Node]:
@@ -221,10 +265,15 @@ def _wire(x: float, y: float, length: float, bits: int) -> list[Node]:
     ]
 
 
+def _height(stage: Stage) -> int:
+    return max(TALL, 71 + 15 * len(stage.rows))
+
+
 def _box(stage: Stage, x: float, top: float) -> list[Node]:
     class_ = "box sparse" if stage.sparse else "box"
+    tall = _height(stage)
     nodes = [
-        element("rect", x=number(x), y=top, width=BOX, height=TALL, rx=5, class_=class_),
+        element("rect", x=number(x), y=top, width=BOX, height=tall, rx=5, class_=class_),
         element("text", stage.name, x=number(x + 8), y=top + 20, class_="name"),
         element("text", stage.kind, x=number(x + 8), y=top + 36, class_="tick"),
     ]
@@ -233,7 +282,7 @@ def _box(stage: Stage, x: float, top: float) -> list[Node]:
         nodes.append(element("text", name, x=number(x + 8), y=y, class_="tick"))
         nodes.append(element("text", value, x=number(x + BOX - 8), y=y, class_="value end"))
     if stage.share is not None:
-        nodes += _gauge(stage.share, x + 8, top + TALL - 12, BOX - 16)
+        nodes += _gauge(stage.share, x + 8, top + tall - 12, BOX - 16)
     return nodes
 
 
@@ -273,7 +322,7 @@ def _narrow(facts: Facts, parts: Sequence[Stage], label: str) -> Node:
         nodes += _drop(NARROW / 2, y, bits)
         y += 30
         nodes += _flat_box(stage, left, y, width)
-        y, bits = y + 66, stage.out_bits
+        y, bits = y + _flat_height(stage), stage.out_bits
     nodes += _drop(NARROW / 2, y, bits)
     nodes += _bar(after, left, y + 30, width)
     y += 58
@@ -305,15 +354,25 @@ def _drop(x: float, y: float, bits: int) -> list[Node]:
     ]
 
 
+def _flat_lines(stage: Stage) -> int:
+    """Return the lines of figures of a box of two columns."""
+    return max(3, -(-len(stage.rows) // 2))
+
+
+def _flat_height(stage: Stage) -> int:
+    return 18 + 16 * _flat_lines(stage)
+
+
 def _flat_box(stage: Stage, x: float, y: float, width: float) -> list[Node]:
     class_ = "box sparse" if stage.sparse else "box"
+    tall = _flat_height(stage)
     nodes = [
-        element("rect", x=number(x), y=number(y), width=width, height=66, rx=5, class_=class_),
+        element("rect", x=number(x), y=number(y), width=width, height=tall, rx=5, class_=class_),
         element("text", stage.name, x=number(x + 10), y=number(y + 21), class_="name"),
         element("text", stage.kind, x=number(x + 10), y=number(y + 37), class_="tick"),
     ]
     for i, (name, value) in enumerate(stage.rows):
-        column, row = divmod(i, 3)
+        column, row = divmod(i, _flat_lines(stage))
         right = x + 200 + 108 * column
         line = number(y + 19 + 16 * row)
         nodes.append(element("text", name, x=number(right - 84), y=line, class_="tick"))

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from importlib.resources import files as package_files
+from itertools import accumulate
 from pathlib import Path
 
 from sbnn.boards.board import Board, BoardError, load_board
@@ -22,7 +23,7 @@ from sbnn.boards.page.reports import (
     read_synthesis,
 )
 from sbnn.hls.estimate import estimate_layers
-from sbnn.hls.manifest import Manifest, load_manifest
+from sbnn.hls.manifest import Manifest, SegmentFacts, load_manifest
 from sbnn.hls.network import Network, load
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.train.files import digest
@@ -53,7 +54,6 @@ class Facts:
         network: the integer network that it was generated from.
         rows: what each neuron of each layer counts.
         estimate: {layer: LUT}, with `streams` for the rest of the core.
-        queue_depth: results that the core's queue holds; None where the Verilog is not there.
         shell_beats: beats that a queue of the Zynq shell holds; None for other shells.
         synthesis: yosys's counts of the core.
         route: the routed design.
@@ -70,7 +70,6 @@ class Facts:
     network: Network
     rows: tuple[LayerRows, ...]
     estimate: dict[str, int]
-    queue_depth: int | None
     shell_beats: int | None
     synthesis: Synthesis | NotRun
     route: Route | NotRun
@@ -82,13 +81,42 @@ class Facts:
     files: tuple[File, ...]
 
     @property
-    def latencies(self) -> tuple[tuple[str, int], ...]:
-        """(stage, cycles) from the first input beat to the first output beat, in order."""
-        layers = [(layer.name, layer.latency_cycles) for layer in self.manifest.layers]
-        argmax = (self.manifest.classes - 1).bit_length()
-        known = self.manifest.in_beats + sum(cycles for _, cycles in layers) + argmax
-        queue = self.manifest.latency_cycles - known
-        return (("unpack", self.manifest.in_beats), *layers, ("argmax", argmax), ("queue", queue))
+    def takes_pixels(self) -> bool:
+        """Whether images enter pixel by pixel, so that a core is a chain of windows and queues."""
+        return self.manifest.encoding == "bytes"
+
+    @property
+    def argmax_cycles(self) -> int:
+        """Cycles from the scores to the class."""
+        return (self.manifest.classes - 1).bit_length()
+
+    @property
+    def queue_cycles(self) -> int:
+        """Cycles that a result spends in the last queue."""
+        last = self.manifest.segments[-1]  # of one vector an image
+        return self.manifest.latency_cycles - (last.begin + 1 + last.cycles)
+
+    @property
+    def spans(self) -> tuple[tuple[str, int, int], ...]:
+        """(stage, first cycle, cycles) of an image, in order, cycle 0 being that of its first beat.
+
+        Where pixels enter, a stage is a segment, from its first vector to its last result.
+        """
+        manifest, segments = self.manifest, self.manifest.segments
+        result = ("result out", manifest.latency_cycles, manifest.out_beats)
+        if self.takes_pixels:
+            fed = segments[0].end - segments[0].cycles
+            spans = [(_names(found), found.begin, found.end - found.begin) for found in segments]
+            return (("image in", 0, fed), *spans, result)
+        stages = [
+            ("image in", manifest.in_beats),
+            *((layer.name, layer.latency_cycles) for layer in manifest.layers),
+            ("argmax", self.argmax_cycles),
+            ("queue", self.queue_cycles),
+        ]
+        begins = accumulate((cycles for _, cycles in stages), initial=0)
+        found = [(name, begin, n) for (name, n), begin in zip(stages, begins, strict=False)]
+        return (*found, result)
 
 
 def read_facts(folder: Path) -> Facts:
@@ -108,7 +136,6 @@ def read_facts(folder: Path) -> Facts:
         network=network,
         rows=resolve(network),
         estimate=estimate_layers(manifest, board.family),
-        queue_depth=_queue_depth(folder / "rtl" / f"{manifest.top}.sv"),
         shell_beats=_shell_beats(board),
         synthesis=read_synthesis(folder / "report" / "synth.json", manifest, board),
         route=read_route(folder / "report" / "route.json", manifest),
@@ -119,7 +146,7 @@ def read_facts(folder: Path) -> Facts:
         bitfile=_bitfile(folder, manifest),
         files=_files(folder),
     )
-    if facts.latencies[-1][1] < 0:
+    if facts.queue_cycles < 0:
         raise BoardError(
             f"{folder / 'manifest.json'}: latency_cycles is {manifest.latency_cycles}, "
             "less than its stages take together"
@@ -144,11 +171,9 @@ def _network(folder: Path, manifest: Manifest) -> Network:
     return network
 
 
-def _queue_depth(path: Path) -> int | None:
-    """Return DEPTH of the top's sbnn_flow, the one figure of the core that no manifest holds."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
-    found = re.search(r"\bsbnn_flow\s*#\([^;]*?\.DEPTH\((\d+)\)", text)
-    return int(found[1]) if found else None
+def _names(segment: SegmentFacts) -> str:
+    first, *rest = segment.layers
+    return f"{first} to {rest[-1]}" if len(rest) > 1 else ", ".join(segment.layers)
 
 
 def _shell_beats(board: Board) -> int | None:

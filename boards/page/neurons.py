@@ -5,8 +5,10 @@ from collections import Counter
 import numpy as np
 
 from sbnn.boards.page.facts import Facts
+from sbnn.boards.page.kernels import kernel_figures
 from sbnn.boards.page.markup import Node, element, number, plural, svg
 from sbnn.boards.page.sparsity import ticks
+from sbnn.hls.maps import Window
 from sbnn.hls.network import SparseLayer
 from sbnn.hls.rows import inputs_read
 
@@ -71,7 +73,7 @@ def thresholds(layer: SparseLayer) -> Node | None:
         return LEFT + width * n / xs[1], TOP + height * (ys[1] - t) / (ys[1] - ys[0])
 
     parts = []
-    if not layer.xi_num.any():
+    if not layer.xi_num.any() and layer.value_bits == 1:
         end = min(xs[1], ys[1])
         (x0, y0), (x1, y1) = at(0, 0), at(end, end)
         line = f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"
@@ -102,8 +104,13 @@ def figures(facts: Facts, index: int) -> list[tuple[str, str]]:
     )
     ones = layer.w01.sum(1)
     used = int(inputs_read(layer).sum())
-    found = [
-        ("neurons", f"{layer.mh:,}"),
+    found = [("neurons" if layer.window is None else "output channels", f"{layer.mh:,}")]
+    if layer.window is not None:
+        found += _slide(layer.window)
+    latency = ("latency", plural(made.latency_cycles, "cycle"))
+    if layer.pool:
+        return [*found, latency]
+    found += [
         ("inputs read", f"{used:,} of {layer.inputs:,}{', two rails' * (layer.rails == 2)}"),
         (
             "ones",
@@ -132,9 +139,25 @@ def figures(facts: Facts, index: int) -> list[tuple[str, str]]:
     found += [
         ("neurons as truth tables", f"{tables:,}"),
         ("full adders", f"{made.cost.full_adders:,}"),
-        ("latency", plural(made.latency_cycles, "cycle")),
+        latency,
     ]
-    return found
+    return found + (kernel_figures(layer, layer.window) if layer.window is not None else [])
+
+
+def _slide(window: Window) -> list[tuple[str, str]]:
+    """Return how a window slides over its map."""
+    rows, columns = window.output
+    top, left, bottom, right = window.padding
+    pads = f"{top}" if len(set(window.padding)) == 1 else f"{top} {left} {bottom} {right}"
+    return [
+        ("window", f"{_times(window.kernel)}, stride {_times(window.stride)}"),
+        ("padding", "none" if pads == "0" else pads),
+        ("map", f"{_times((window.rows, window.columns))} to {_times((rows, columns))}"),
+    ]
+
+
+def _times(pair: tuple[int, int]) -> str:
+    return f"{pair[0]} x {pair[1]}"
 
 
 def _xi(layer: SparseLayer) -> str:
@@ -168,7 +191,9 @@ def _axes(
     for value in _round_values(*ys, most=4):
         y = base - height * (value - ys[0]) / (ys[1] - ys[0])
         parts.append(element("path", d=f"M{LEFT} {number(y)}h-4", class_="rule"))
-        parts.append(element("text", f"{value:,}", x=LEFT - 7, y=number(y + 4), class_="tick end"))
+        # A larger number would run over the axis' name.
+        short = f"{value / 1000:g}k" if abs(value) >= 1000 else f"{value}"
+        parts.append(element("text", short, x=LEFT - 7, y=number(y + 4), class_="tick end"))
     middle = LEFT + width / 2
     parts.append(element("text", across, x=number(middle), y=base + 32, class_="tick middle"))
     turned = f"rotate(-90 11 {number(TOP + height / 2)})"

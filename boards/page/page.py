@@ -6,6 +6,7 @@ from importlib.resources import files as package_files
 from sbnn.boards.page.budget import budget_table, counts, stage_table
 from sbnn.boards.page.dataflow import dataflow
 from sbnn.boards.page.facts import Facts
+from sbnn.boards.page.kernels import are_visible, kernel_tiles
 from sbnn.boards.page.markup import Node, document, element, extend, figure, path_text, table
 from sbnn.boards.page.neurons import figures, histogram, thresholds
 from sbnn.boards.page.reports import Accuracy, NotRun, Route, Synthesis
@@ -76,9 +77,10 @@ def percent(accuracy: Accuracy | NotRun) -> str:
 
 def _header(facts: Facts, state: State) -> Node:
     network, manifest, board = facts.network, facts.manifest, facts.board
-    widths = "-".join(str(n) for n in (manifest.bits, *(layer.mh for layer in network.layers)))
+    widths = "-".join([_image(facts), *("pool" if x.pool else str(x.mh) for x in network.layers)])
     # xi = -1/2 makes 0 a -1: such a network has no zeros to speak of.
-    dense = all((2 * layer.xi_num == -(1 << layer.xi_frac)).all() for layer in network.layers)
+    weighted = [layer for layer in network.layers if not layer.pool]
+    dense = all((2 * layer.xi_num == -(1 << layer.xi_frac)).all() for layer in weighted)
     zeros = 100 * (1 - network.ones / network.weights)
     share = "dense, -1 and +1" if dense else f"{zeros:.1f} % zeros"
     line = (
@@ -150,9 +152,17 @@ def _dataflow(facts: Facts) -> list[Node]:
     wide, narrow = dataflow(facts)
     caption = (
         "Every stage with its ones, look-up tables (LUT), flip-flops (FF), latency and interval (II) in "
-        "cycles, and its share of the core's LUTs as a bar. Layers take one image per cycle; the wider "
-        f"of the two streams sets the interval of {facts.manifest.ii_cycles} cycles."
+        "cycles, and its share of the core's LUTs as a bar. "
     )
+    interval = f"the interval of {facts.manifest.ii_cycles} cycles."
+    if facts.takes_pixels:
+        caption += (
+            "A layer with a window sees one vector per cycle, its results wait in a queue for the next; "
+            "its interval is its padded map's positions. The slowest stage, or the filling and emptying "
+            f"of queues around it, sets {interval}"
+        )
+    else:
+        caption += f"Layers take one image per cycle; the wider of the two streams sets {interval}"
     if not isinstance(facts.synthesis, Synthesis):
         caption += " Synthesis was not run: LUTs (~) are estimates."
     wide_box = element("div", wide, class_="wide only-wide", tabindex="0", role="group")
@@ -162,8 +172,11 @@ def _dataflow(facts: Facts) -> list[Node]:
 
 
 def _timing(facts: Facts) -> list[Node]:
+    caption = "Three images through the core, in cycles, with nothing waiting."
+    if facts.takes_pixels:
+        caption += " A stage begins with an image's first vector and ends with its last result."
     return [
-        figure(diagram(facts), "Three images through the core, in cycles, with nothing waiting."),
+        figure(diagram(facts), caption),
         element(
             "div",
             clock_table(facts.route),
@@ -194,26 +207,31 @@ def _layers(facts: Facts) -> Iterable[Node]:
             element("div", element("dt", name), element("dd", value))
             for name, value in figures(facts, index)
         )
+        facts_list = element("dl", *found, class_="facts")
+        if layer.pool:
+            yield element("div", facts_list, class_="layer pool")
+            continue
         plots = [figure(histogram(layer), "Ones per neuron.")]
         dots = thresholds(layer)
         if dots is not None:
-            guide = "" if layer.xi_num.any() else "; on the dashed line a neuron needs all its ones"
+            guided = not layer.xi_num.any() and layer.value_bits == 1
+            guide = "; on the dashed line a neuron needs all its ones" * guided
             plots.append(
                 figure(
                     dots, f"Threshold against ones; a dot grows with its number of neurons{guide}."
                 )
             )
-        if index == 0:
-            picture = receptive_image(layer, facts.manifest.shape)
+        if index == 0 and layer.window is None:
+            picture = receptive_image(layer, facts.network.encoding.map)
             plots.append(figure(picture, "Ones per pixel, all neurons together."))
         if layer.offset is not None:
             plots.append(_classes(layer))
         yield element(
             "div",
-            element("dl", *found, class_="facts"),
+            facts_list,
             element("div", *plots, class_="plots"),
-            figure(sparsity_map(layer), _map_caption(facts, index)),
-            class_="layer low" if layer.mh < LOW else "layer",
+            figure(*_map(layer)),
+            class_="layer conv" if layer.window else "layer low" if layer.mh < LOW else "layer",
         )
 
 
@@ -232,14 +250,30 @@ def _classes(layer: SparseLayer) -> Node:
     )
 
 
-def _map_caption(facts: Facts, index: int) -> str:
-    layer = facts.network.layers[index]
+def _image(facts: Facts) -> str:
+    """Return the input's width: its bits, or the sizes of a map of pixels."""
+    shape = facts.manifest.shape
+    return " x ".join(map(str, shape)) if facts.takes_pixels else f"{facts.manifest.bits}"
+
+
+def _map(layer: SparseLayer) -> tuple[Node, str]:
+    """Return the picture of a layer's ones and its caption."""
+    window = layer.window
+    if window is not None and are_visible(layer, window):
+        picture = kernel_tiles(layer, window)
+        caption = "Every tile is a kernel, every dot in it a one"
+        if layer.rails == 2:
+            caption += "; behind the input channels their complements"
+        return picture, caption + _inverted(layer, "output channels")
     caption = "Every dot is a one: a row per neuron, a column per input; above, ones per input"
     if layer.rails == 2:
         caption += "; left of the line the inputs, right of it their complements"
-    if layer.invert is not None and layer.invert.any():
-        caption += "; orange: inverted neurons"
-    return caption + "."
+    return sparsity_map(layer), caption + _inverted(layer, "neurons")
+
+
+def _inverted(layer: SparseLayer, name: str) -> str:
+    inverted = layer.invert is not None and layer.invert.any()
+    return f"; orange: inverted {name}." if inverted else "."
 
 
 def _verified(facts: Facts) -> list[Node]:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sbnn.boards.page.markup import Node, element, number, svg
 from sbnn.boards.page.png import AMBER, LEVELS, TEAL, data_uri, level, shades
+from sbnn.hls.maps import FeatureMap
 from sbnn.hls.network import BoolArray, SparseLayer
 
 # A layer of 784 inputs fills the width of the page; larger ones are averaged over blocks.
@@ -50,9 +51,14 @@ def sparsity_map(layer: SparseLayer) -> Node:
     return svg(LEFT + w + RIGHT, TOP + h + BOTTOM, *parts, label=label, class_="plot")
 
 
-def receptive_image(layer: SparseLayer, shape: tuple[int, ...]) -> Node:
-    """Return a drawing of the ones per pixel of a first layer, all neurons (and both rails) together."""
-    planes = receptive_counts(layer, shape)
+def receptive_image(layer: SparseLayer, seen: FeatureMap) -> Node:
+    """Return a drawing of the ones per pixel, a plane per channel, all neurons and rails together.
+
+    Args:
+        layer: a layer that sees its whole input at once.
+        seen: the map of its input.
+    """
+    planes = receptive_counts(layer, seen)
     count, rows, columns = planes.shape
     tall = np.hstack(list(planes))
     side = max(1, PLANE // max(rows, columns))
@@ -74,10 +80,13 @@ def receptive_image(layer: SparseLayer, shape: tuple[int, ...]) -> Node:
     return svg(max(w + 2, 170), h + 26, picture, frame, key, label=label, class_="plot")
 
 
-def receptive_counts(layer: SparseLayer, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the ones per pixel, (planes, rows, columns): leading axes of the shape become planes."""
+def receptive_counts(layer: SparseLayer, seen: FeatureMap) -> NDArray[np.float64]:
+    """Return the ones per pixel, (channels, rows, columns)."""
     ones = layer.w01.sum(0).reshape(layer.rails, layer.inputs).sum(0).astype(np.float64)
-    planes: NDArray[np.float64] = ones.reshape(-1, *(1, 1, *shape)[-2:])
+    shape = (seen.height, seen.width, seen.channels)
+    if seen.positions == 1:  # a vector: its values side by side
+        shape = (1, seen.channels, 1)
+    planes: NDArray[np.float64] = np.moveaxis(ones.reshape(shape), 2, 0)
     return planes
 
 

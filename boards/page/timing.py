@@ -16,14 +16,12 @@ SHADES = ("teal", "amber", "grey")
 def diagram(facts: Facts) -> Node:
     """Return a drawing of which stage works on which of three images, cycle by cycle."""
     manifest = facts.manifest
-    spans, begin = [], 0
-    for name, cycles in facts.latencies:
-        spans.append((name, begin, cycles))
-        begin += cycles
-    spans.append(("result out", begin, manifest.out_beats))
-    spans[0] = ("image in", *spans[0][1:])
-    cycles = begin + manifest.out_beats + (IMAGES - 1) * manifest.ii_cycles
-    step = max(2.0, min(36.0, (WIDTH - LEFT - 20) / cycles))
+    spans = facts.spans
+    ends = manifest.latency_cycles + manifest.out_beats
+    cycles = ends + (IMAGES - 1) * manifest.ii_cycles
+    step = min(36.0, (WIDTH - LEFT - 20) / cycles)
+    if not facts.takes_pixels:  # whose stages are of few cycles, and must not become invisible
+        step = max(2.0, step)
     height = TOP + ROW * len(spans)
     nodes = []
     for cycle in ticks(cycles + 1, 16):
