@@ -171,7 +171,6 @@ def test_make_names_a_model_that_was_not_trained(tmp_path):
     assert wanted in done.stderr
 
 
-
 @pytest.mark.parametrize("target", ["hls", "sim", "synth", "bitstream"])
 def test_make_names_the_boards_there_are(target):
     done = make(target, "BOARD=zybo")
