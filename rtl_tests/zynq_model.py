@@ -170,7 +170,8 @@ class RegisterModel:
         if data & mask("CONTROL", "CLEAR"):
             self.clear_base = cycle + 1
             self.images = len(self.results)
-        if data & mask("CONTROL", "RESET") and not self.in_reset(cycle):
+        # One more is ignored while a reset lasts; in its last cycle the shell is ready to begin another.
+        if data & mask("CONTROL", "RESET") and cycle >= self.reset_end:
             self.reset_end = cycle + RESET_CYCLES
             self.met["a reset with images inside"] += bool(self.results)
             self.words = []
