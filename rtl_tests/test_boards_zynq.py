@@ -74,7 +74,7 @@ def random_transactions(kind: str, count: int, folder: Path, **settings: object)
 
 
 def test_10000_random_transactions(tmp_path: Path) -> None:
-    random_transactions("axi3", 10000, tmp_path)
+    random_transactions("axi3", 10000, tmp_path, rare=1)
 
 
 def test_random_transactions_of_axi4(tmp_path: Path) -> None:
