@@ -7,8 +7,8 @@ between one input and one output channel.
 import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import ArrayLike
 
 TELL_APART_BITS = 2  # per kernel: no 1, one 1, or the rest
 
@@ -55,16 +55,17 @@ class KernelCounts:
         return {key: round(value, 6) for key, value in figures.items()}
 
 
-def count_kernels(w01: Tensor, positions: int) -> KernelCounts:
+def count_kernels(w01: ArrayLike, positions: int) -> KernelCounts:
     """Count the kernels of one convolution.
 
     Args:
         w01: (MH, C, k, k) bool, the connections.
         positions: output positions of one image, rows x columns.
     """
-    size = w01.shape[2] * w01.shape[3]
-    ones = w01.flatten(2).sum(2)
-    kernels, none, single = ones.numel(), int((ones == 0).sum()), int((ones == 1).sum())
+    connections = np.asarray(w01, bool)
+    size = connections.shape[2] * connections.shape[3]
+    ones = connections.sum((2, 3))
+    kernels, none, single = ones.size, int((ones == 0).sum()), int((ones == 1).sum())
     rest = kernels - none - single
     where = math.ceil(math.log2(size))  # bits that say which weight is the 1: 4 for 3 x 3
     return KernelCounts(
@@ -75,5 +76,5 @@ def count_kernels(w01: Tensor, positions: int) -> KernelCounts:
         kept_bits=TELL_APART_BITS * kernels + where * single + size * rest,
         operations=size * kernels * positions,
         cpu_operations=(single + size * rest) * positions,
-        fpga_operations=int(torch.count_nonzero(w01)) * positions,
+        fpga_operations=int(ones.sum()) * positions,
     )

@@ -76,7 +76,7 @@ def layer_figures(module: SparseBinaryNet) -> list[dict[str, Any]]:
         if shape.convolution:
             entry["convolution"] = dataclasses.asdict(shape.convolution)
             entry["input_map"], entry["output_map"] = list(shape.seen), list(shape.made)
-            entry["kernels"] = count_kernels(layer.weight > 0, shape.positions).shares()
+            entry["kernels"] = count_kernels((layer.weight > 0).cpu(), shape.positions).shares()
         figures.append(entry)
     return figures
 
@@ -86,7 +86,7 @@ def kernel_figures(module: SparseBinaryNet) -> dict[str, float]:
     total = KernelCounts()
     for shape, layer in zip(module.config.layers, module.weighted(), strict=True):
         if shape.convolution:
-            total += count_kernels(layer.weight > 0, shape.positions)
+            total += count_kernels((layer.weight > 0).cpu(), shape.positions)
     return total.shares() if total.kernels else {}
 
 

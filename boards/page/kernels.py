@@ -8,6 +8,7 @@ from sbnn.boards.page.png import AMBER, LEVELS, TEAL, data_uri, shades
 from sbnn.boards.page.sparsity import ticks
 from sbnn.hls.maps import Window
 from sbnn.hls.network import BoolArray, SparseLayer
+from sbnn.train.kernels import count_kernels
 
 WIDTH, HEIGHT, MOST_SIDE = 784, 640, 14
 # Beyond this a tile of a screen's dots is too small to see.
@@ -74,18 +75,16 @@ def axes(layer: SparseLayer, window: Window) -> tuple[str, str]:
 
 def kernel_figures(layer: SparseLayer, window: Window) -> list[tuple[str, str]]:
     """Return (name, value) of the shares of kernels with no 1 and with one 1, and what zeros save."""
-    found = kernels(layer, window).sum((2, 3))
-    none, single = int((found == 0).sum()), int((found == 1).sum())
-    # As train/kernels.py counts: a kernel costs nothing, one operation, or one for each of its weights.
-    left = single + window.taps * (found.size - none - single)
-    saved, wired = 1 - left / layer.w01.size, 1 - layer.ones / layer.w01.size
+    counts = count_kernels(kernels(layer, window), layer.output.positions)
+    saved = 1 - counts.cpu_operations / counts.operations
+    wired = 1 - counts.fpga_operations / counts.operations
 
     def share(count: int) -> str:
-        return f"{count:,} of {found.size:,} ({100 * count / found.size:.1f} %)"
+        return f"{count:,} of {counts.kernels:,} ({100 * count / counts.kernels:.1f} %)"
 
     return [
-        ("kernels with no 1 (K_0)", share(none)),
-        ("kernels with one 1 (K_1)", share(single)),
+        ("kernels with no 1 (K_0)", share(counts.none)),
+        ("kernels with one 1 (K_1)", share(counts.single)),
         ("operations saved (BOPs PR)", f"{100 * saved:.1f} %, wired {100 * wired:.1f} %"),
     ]
 
