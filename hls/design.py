@@ -6,6 +6,7 @@ from functools import cached_property
 from importlib.metadata import version
 
 from sbnn.hls.cycles import Pace, measure
+from sbnn.hls.fabric import fabric_of
 from sbnn.hls.manifest import Cost, LayerFacts, Manifest, SegmentFacts
 from sbnn.hls.network import PIXEL_BITS, Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
@@ -20,12 +21,14 @@ class Choices:
 
     Attributes:
         levels_per_stage: full-adder levels between registers: fewer registers, lower clock.
+        family: of the target; chooses the logic (`fabric`), empty for any.
         beat_bits: width of s_axis_tdata.
         out_beat_bits: width of m_axis_tdata.
         scores: send the scores behind the class.
     """
 
     levels_per_stage: int = 2
+    family: str = ""
     beat_bits: int = 64
     out_beat_bits: int = 64
     scores: bool = True
@@ -137,7 +140,12 @@ def make_design(network: Network, choices: Choices) -> Design:
             )
     rows = resolve(network)
     layers = tuple(
-        emit_layer(resolved, f"{network.name}_{resolved.layer.name}", choices.levels_per_stage)
+        emit_layer(
+            resolved,
+            f"{network.name}_{resolved.layer.name}",
+            choices.levels_per_stage,
+            fabric_of(choices.family),
+        )
         for resolved in rows
     )
     return Design(network, choices, rows, layers)

@@ -1,9 +1,17 @@
-"""Lines of a generated module: wires, registers, and the heap that counts a row's literals."""
+"""Lines of a module: wires, registers, and the pipelined cells of a circuit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from sbnn.hls.compress import Schedule, count_width, schedule
-from sbnn.hls.rows import Row
+from sbnn.hls.circuit import Cell, Circuit
+
+# Registers stand in vectors of this many bits: one line to read, one machine word to simulate.
+WORD = 64
+
+ADD = """\
+  // One full adder: {carry, sum}.
+  function automatic logic [1:0] add(input logic a, input logic b, input logic c);
+    add = {(a & b) | (c & (a | b)), a ^ b ^ c};
+  endfunction"""
 
 
 class Body:
@@ -15,6 +23,7 @@ class Body:
         self.tables: dict[int, int] = {}
         self.sums: list[int] = []
         self.registers = 0
+        self._constants: dict[str, str] = {}
 
     def comment(self, text: str) -> None:
         """Add a comment line."""
@@ -32,11 +41,23 @@ class Body:
         self.registers += width
         return name
 
-    def delay(self, name: str, width: int, cycles: int) -> str:
+    def delay(self, name: str, width: int, cycles: int, signed: str = "") -> str:
         """Return `name` some cycles later."""
         for cycle in range(cycles):
-            name = self.register(f"{name}_d" if cycle == 0 else f"{name}d", width, name)
+            name = self.register(f"{name}_d" if cycle == 0 else f"{name}d", width, name, signed)
         return name
+
+    def constant(self, width: int, value: int) -> str:
+        """Return the name of a constant, the same for equal ones."""
+        return self._constants.setdefault(f"{width}'h{value:x}", f"T{len(self._constants)}")
+
+    def declarations(self) -> list[str]:
+        """Return the lines that stand before all others."""
+        lines = [
+            f"  localparam logic [{value.split(chr(39))[0]}-1:0] {name} = {value};"
+            for value, name in self._constants.items()
+        ]
+        return [ADD, *lines]
 
 
 def literal(value: int, bits: int) -> str:
@@ -44,69 +65,82 @@ def literal(value: int, bits: int) -> str:
     return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
 
 
-def gather(row: Row, source: str, value_bits: int = 1, plane: int = 0) -> str:
-    """Return the concatenation of one bit of each of a row's literals, the first literal lowest."""
-    bits = [
-        f"{'~' if off else ''}{source}[{index * value_bits + plane}]"
-        for index, off in reversed(row.literals)
-    ]
-    return "{" + ", ".join(bits) + "}"
+def stages(circuit: Circuit, levels_per_stage: int) -> int:
+    """Return the registers from a circuit's inputs to its outputs, at least one."""
+    return max(1, -(-circuit.depth // levels_per_stage))
 
 
-def row_schedule(row: Row, value_bits: int) -> Schedule:
-    """Return the schedule of a row's heap: one column per bit plane of its values."""
-    return schedule((len(row.literals),) * value_bits)
+def emit_circuit(
+    body: Body,
+    circuit: Circuit,
+    outputs: Iterable[int],
+    source: str,
+    levels_per_stage: int,
+    prefix: str = "",
+) -> tuple[dict[int, str], int]:
+    """Emit a circuit with a register behind every few levels.
+
+    Args:
+        body: gets the lines.
+        circuit: its cells.
+        outputs: signals that are wanted behind the last register.
+        source: name of the vector of input bits.
+        levels_per_stage: levels between registers.
+        prefix: of all names.
+
+    Returns:
+        {signal: its name behind the last register} and the registers passed, at least one.
+    """
+    wanted = sorted(set(outputs))
+    count = stages(circuit, levels_per_stage)
+    # The stage in which each signal is read last; the registers before it hold it.
+    last = dict.fromkeys(wanted, count)
+    by_stage: list[list[Cell]] = [[] for _ in range(count)]
+    for cell in circuit.cells:
+        stage = (cell.level - 1) // levels_per_stage
+        by_stage[stage].append(cell)
+        for read in cell.inputs:
+            last[read >> 1] = max(last.get(read >> 1, 0), stage)
+    names = {signal: f"{source}[{signal}]" for signal in range(circuit.inputs)}
+    number = 0
+    for stage, cells in enumerate(by_stage):
+        body.comment(f"Levels {stage * levels_per_stage + 1} to {(stage + 1) * levels_per_stage}.")
+        for cell in cells:
+            _emit_cell(body, cell, f"{prefix}{'a' if cell.table is None else 't'}{number}", names)
+            number += 1
+        held = sorted(signal for signal in names if last.get(signal, -1) > stage)
+        values = [names[signal] for signal in held]
+        names = {}
+        for word in range(0, len(held), WORD):
+            part = values[word : word + WORD]
+            name = f"{prefix}q{stage + 1}_{word // WORD}"
+            body.register(name, len(part), "{" + ", ".join(reversed(part)) + "}")
+            names |= {signal: f"{name}[{i}]" for i, signal in enumerate(held[word : word + WORD])}
+    return names, count
 
 
-def emit_count(
-    body: Body, prefix: str, row: Row, source: str, value_bits: int, levels_per_stage: int
-) -> tuple[str, int, int]:
-    """Emit the registered sum of a row's literals; return (name, width, stage)."""
-    n = len(row.literals)
-    width = count_width(n * ((1 << value_bits) - 1))
-    if n == 0:
-        return body.register(f"{prefix}_p", 1, "1'b0"), 1, 1
-    columns, stage = emit_heap(body, prefix, row, source, value_bits, levels_per_stage)
-    value = add(columns, width)
-    body.sums.append(width)
-    return body.register(f"{prefix}_p", width, value), width, stage + 1
+def _emit_cell(body: Body, cell: Cell, name: str, names: dict[int, str]) -> None:
+    """Emit a cell and add its outputs to the names."""
+    read = [f"{'~' if i & 1 else ''}{names[i >> 1]}" for i in cell.inputs]
+    if cell.table is None:
+        body.wire(name, 2, f"add({', '.join(read)})")
+        body.full_adders += 1
+    else:
+        size = cell.outputs << len(read)
+        table = body.constant(size, cell.table)
+        index = ", ".join(reversed(read))
+        at = f"{{{index}}}" if cell.outputs == 1 else f"{{{index}, 1'b0}} +: 2"
+        body.wire(name, cell.outputs, f"{table}[{at}]")
+        body.tables[len(read)] = body.tables.get(len(read), 0) + cell.outputs
+    for i in range(cell.outputs):
+        names[cell.first + i] = f"{name}[{i}]"
 
 
-def emit_heap(
-    body: Body, prefix: str, row: Row, source: str, value_bits: int, levels_per_stage: int
-) -> tuple[list[tuple[str, int]], int]:
-    """Emit the levels of a heap; return ((vector, height) per column, registers passed)."""
-    plan = row_schedule(row, value_bits)
-    body.full_adders += plan.full_adders
-    columns = [
-        (body.wire(f"{prefix}_0c{c}", height, gather(row, source, value_bits, c)), height)
-        for c, height in enumerate(plan.heights[0])
-    ]
-    stage = 0
-    for level, adders in enumerate(plan.adders):
-        parts: list[list[str]] = [[] for _ in plan.heights[level + 1]]
-        for c, ((name, height), f) in enumerate(zip(columns, adders, strict=True)):
-            if height > 3 * f:
-                parts[c].append(f"{name}[{height - 1}:{3 * f}]")
-            if f:
-                a, b, d = (f"{name}[{(i + 1) * f - 1}:{i * f}]" for i in range(3))
-                parts[c].append(body.wire(f"{name}s", f, f"{a} ^ {b} ^ {d}"))
-                parts[c + 1].append(body.wire(f"{name}k", f, f"({a} & {b}) | ({d} & ({a} | {b}))"))
-        last = (level + 1) % levels_per_stage == 0 or level + 1 == plan.levels
-        declare = body.register if last else body.wire
-        stage += last
-        columns = [
-            (declare(f"{prefix}_{level + 1}c{c}", height, "{" + ", ".join(parts[c]) + "}"), height)
-            for c, height in enumerate(plan.heights[level + 1])
-        ]
-    return columns, stage
-
-
-def add(columns: Sequence[tuple[str, int]], width: int) -> str:
-    """Return the carry-propagate addition of columns of at most two bits."""
+def add(columns: Sequence[Sequence[str]], width: int) -> str:
+    """Return the carry-propagate addition of columns of bits."""
     rows = []
-    for r in range(max(height for _, height in columns)):
-        bits = [f"{name}[{r}]" if height > r else "1'b0" for name, height in columns]
+    for r in range(max(map(len, columns), default=0)):
+        bits = [column[r] if len(column) > r else "1'b0" for column in columns]
         bits += ["1'b0"] * (width - len(bits))
         rows.append("{" + ", ".join(reversed(bits)) + "}")
-    return " + ".join(rows)
+    return " + ".join(rows) if rows else f"{width}'d0"

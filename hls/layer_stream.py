@@ -8,6 +8,7 @@ import numpy as np
 from sbnn.hls.layer import NetworkError, SparseLayer
 from sbnn.hls.rows import resolve_layer
 from sbnn.hls.stitch import rtl_source
+from sbnn.hls.fabric import LUT6
 from sbnn.hls.wired import emit_layer
 
 LAYER_MODULES = ("sbnn_unpack", "sbnn_fifo", "sbnn_flow")
@@ -96,7 +97,10 @@ def layer_stream(
     if not re.fullmatch(r"[A-Za-z_]\w*", top):
         raise NetworkError(f"top {top!r} is not a Verilog identifier")
     rtl = emit_layer(
-        resolve_layer(layer, {}, np.ones(layer.mh, bool)), f"{top}_layer", levels_per_stage
+        resolve_layer(layer, {}, np.ones(layer.mh, bool)),
+        f"{top}_layer",
+        levels_per_stage,
+        LUT6,  # FINN's devices are AMD's
     )
     y_bits = layer.mh * max(rtl.score_bits, 1)
     if layer.is_last:

@@ -1,9 +1,10 @@
-"""Wired layers: every connection is a wire into a compressor heap, one vector per cycle.
+"""Wired layers: every connection is a wire into shared full adders and tables, one vector per cycle.
 
 `emit_layer` writes one SystemVerilog module per layer: free running, no handshake, a fixed latency; the
-stream around it is `rtl/sbnn_flow.sv`. Per neuron: a truth table where at most 6 literals are counted and xi
-is 0 (one LUT6, or four LUT4), else a heap of full adders with registers every few levels, one addition and
-one comparison. Where xi is not 0 the layer counts S once and shares, per distinct xi and threshold fraction,
+stream around it is `rtl/sbnn_flow.sv`. A neuron without xi is full adders, shared with the other neurons
+(`sharing`), and a few tables (`ends`) that say whether the threshold is reached; no sum is ever made. Scores
+and neurons with xi are sums. Where xi is not 0 the layer counts S once and shares, per distinct xi and
+threshold fraction,
 
     V = (xi_num*S >> F) + [xi_num*S mod 2**F >= T mod 2**F]      y = P + V > T >> F
 
@@ -13,13 +14,17 @@ so that a neuron pays one short addition for it (Eq. 4: the xi*q term is the sam
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sbnn.hls.compress import count_width, signed_width
-from sbnn.hls.heap import Body, add, emit_count, emit_heap, gather, literal, row_schedule
+from sbnn.hls.circuit import Circuit
+from sbnn.hls.compress import count_width, signed_width, to_two_rows
+from sbnn.hls.ends import decide, plan
+from sbnn.hls.fabric import Fabric
+from sbnn.hls.heap import Body, add, emit_circuit, literal, stages
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.rows import LayerRows, Row
+from sbnn.hls.sharing import Request, share
 
-# One LUT6 on 7-series, four LUT4 on ECP5: at most what two full-adder levels and a comparison would take.
-TABLE_LITERALS = 6
+# Per row and column the literals that are left when all full adders are made.
+Columns = tuple[tuple[tuple[int, ...], ...], ...]
 
 
 @dataclass(frozen=True)
@@ -58,77 +63,171 @@ class LayerRtl:
     cost: Cost
 
 
-def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> LayerRtl:
+def emit_layer(
+    resolved: LayerRows, module: str, levels_per_stage: int, fabric: Fabric
+) -> LayerRtl:
     """Write the module of one layer.
 
     Args:
         resolved: the layer with constants and rails resolved.
         module: name of the module.
-        levels_per_stage: full-adder levels between registers, at least 1.
+        levels_per_stage: levels of adders and tables between registers, at least 1.
+        fabric: of the target.
     """
-    layer = resolved.layer
-    body = Body()
-    shared = _shared(body, resolved, levels_per_stage) if resolved.total is not None else None
-    counted = shared is not None or layer.is_last
-    stages = [_row_stages(row, layer, counted, levels_per_stage) for row in resolved.rows]
-    # Stage at which the popcounts of all rows are needed: as late as V, or the deepest heap, if later.
-    meet = max([shared.stage if shared else 0, *(s for s in stages if s is not None)])
-    taps = _input_taps(body, resolved, [meet - s for s in stages if s is not None], shared)
-    latency = meet + (1 if shared or layer.is_last else 0)
+    layer, body = resolved.layer, Body()
     score_bits = _score_bits(resolved) if layer.is_last else 0
-    outputs = []
+    if layer.is_last or resolved.total is not None:
+        outputs, latency = _emit_sums(body, resolved, score_bits, levels_per_stage)
+    else:
+        outputs, latency = _emit_thresholds(body, resolved, levels_per_stage, fabric)
+    outputs = {j: f"1'b{int(bit)};  // in every image" for j, bit in resolved.constants.items()} | outputs
+    width = max(score_bits, 1)
+    assigns = []
     for j, row in enumerate(resolved.rows):
-        stage = stages[j]
-        if row is None or stage is None:
-            outputs.append(f"  assign y[{j}] = 1'b0;  // nothing reads it")
-        elif layer.is_last:
-            source = taps[meet - stage] if shared else "x"
-            wait = 0 if shared else meet - stage
-            outputs.append(
-                _emit_score(
-                    body, resolved, j, row, source, wait, shared, score_bits, levels_per_stage
-                )
-            )
-        elif j in resolved.constants:
-            outputs.append(f"  assign y[{j}] = 1'b{int(resolved.constants[j])};  // in every image")
-        elif shared:
-            outputs.append(
-                _emit_shared(body, resolved, j, row, taps[meet - stage], shared, levels_per_stage)
-            )
-        else:
-            outputs.append(_emit_plain(body, resolved, j, row, meet - stage, levels_per_stage))
+        value = outputs[j] if row is not None else "1'b0;  // nothing reads it"
+        place = f"{j}" if width == 1 else f"{(j + 1) * width - 1}:{j * width}"
+        assigns.append(f"  assign y[{place}] = {value}")
+    unused = "  wire unused = &{1'b0, x};  // not every input needs to be read"
     cost = Cost(body.full_adders, body.tables, tuple(body.sums), body.registers)
-    width = layer.mh * max(score_bits, 1)
-    unused = (
-        f"  wire unused = &{{1'b0, {', '.join(taps.values())}}};  // S and P need not read all of x"
-    )
-    text = _module(resolved, module, latency, width, [*body.lines, "", unused, *outputs])
+    lines = [*body.declarations(), *body.lines, "", unused, *assigns]
+    text = _module(resolved, module, latency, layer.mh * width, lines)
     return LayerRtl(module, text, latency, score_bits, cost)
+
+
+def _columns(row: Row, value_bits: int) -> tuple[tuple[int, ...], ...]:
+    """Return a row's literals per bit of its values: 2 * bit of x + complemented."""
+    return tuple(
+        tuple(2 * (index * value_bits + bit) + off for index, off in row.literals)
+        for bit in range(value_bits)
+    )
+
+
+def _full_adders(layer: SparseLayer, requests: Sequence[Request]) -> tuple[Circuit, Columns]:
+    """Return a circuit of shared full adders, and per request the literals that are left."""
+    shared = share(requests, layer.in_bits)
+    circuit = Circuit(layer.in_bits)
+    for level in shared.levels:
+        for triple in level:
+            circuit.add(triple)
+    return circuit, shared.columns
+
+
+def _emit_thresholds(
+    body: Body, resolved: LayerRows, levels_per_stage: int, fabric: Fabric
+) -> tuple[dict[int, str], int]:
+    """Emit the hidden neurons of a layer without xi; return {output: value} and the latency."""
+    layer = resolved.layer
+    if layer.threshold is None or layer.invert is None:
+        raise ValueError(f"layer {layer.name} has no thresholds")
+    needs, plans, requests = {}, [], []
+    for j, row in _live(resolved):
+        needs[j] = -(-int(layer.threshold[j]) // (1 << layer.xi_frac)) - row.base
+        columns = _columns(row, layer.value_bits)
+        plans.append(plan(tuple(map(len, columns)), (), needs[j], fabric))
+        requests.append(Request(columns, plans[-1].adders))
+    circuit, left = _full_adders(layer, requests)
+    bits = {
+        j: decide(circuit, columns, end.carries, need, bool(layer.invert[j]), fabric, j)
+        for (j, need), end, columns in zip(needs.items(), plans, left, strict=True)
+    }
+    wanted = [bit >> 1 for bit in bits.values()]
+    names, latency = emit_circuit(body, circuit, wanted, "x", levels_per_stage)
+    outputs = {}
+    for j, row in _live(resolved):
+        relation = "below" if layer.invert[j] else "at least"
+        name = f"{'~' if bits[j] & 1 else ''}{names[bits[j] >> 1]}"
+        outputs[j] = f"{name};  // {relation} {needs[j]} of {len(row.literals) * layer.peak}"
+    return outputs, latency
+
+
+def _live(resolved: LayerRows) -> list[tuple[int, Row]]:
+    """Return (output, row) of the outputs that something reads and that images change."""
+    return [
+        (j, row)
+        for j, row in enumerate(resolved.rows)
+        if row is not None and j not in resolved.constants
+    ]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The popcounts of some rows: what is left of each after its full adders, and when its sum is there."""
+
+    rows: tuple[Row, ...]
+    circuit: Circuit
+    columns: Columns
+    latency_cycles: int
+
+
+def _counts(layer: SparseLayer, rows: Sequence[Row], levels_per_stage: int) -> Counts:
+    """Plan the popcounts of rows."""
+    columns = [_columns(row, layer.value_bits) for row in rows]
+    requests = [Request(found, to_two_rows([len(column) for column in found])) for found in columns]
+    circuit, left = _full_adders(layer, requests)
+    return Counts(tuple(rows), circuit, left, stages(circuit, levels_per_stage) + 1)
+
+
+def _emit_counts(
+    body: Body, counts: Counts, peak: int, source: str, levels_per_stage: int, prefix: str
+) -> list[str]:
+    """Emit the registered popcounts of rows; return their names."""
+    wanted = [bit >> 1 for columns in counts.columns for column in columns for bit in column]
+    names, _ = emit_circuit(body, counts.circuit, wanted, source, levels_per_stage, prefix)
+    body.comment("Popcounts.")
+    sums = []
+    for j, (row, columns) in enumerate(zip(counts.rows, counts.columns, strict=True)):
+        width = count_width(len(row.literals) * peak)
+        bits = [[f"{'~' if b & 1 else ''}{names[b >> 1]}" for b in column] for column in columns]
+        sums.append(body.register(f"{prefix}p{j}", width, add(bits, width)))
+        body.sums.append(width)
+    return sums
+
+
+def _emit_sums(
+    body: Body, resolved: LayerRows, score_bits: int, levels_per_stage: int
+) -> tuple[dict[int, str], int]:
+    """Emit neurons with xi, or scores; return {output: value} and the latency."""
+    layer, total, live = resolved.layer, resolved.total, _live(resolved)
+    counts = _counts(layer, [row for _, row in live], levels_per_stage)
+    meet, source, shared = counts.latency_cycles, "x", None
+    if total is not None:
+        whole = _counts(layer, [total], levels_per_stage)
+        late = whole.latency_cycles + (1 if layer.is_last else 2)
+        if not total.literals:  # the same in every cycle: nothing waits for it
+            late = meet
+        ahead = body.delay("x", layer.in_bits, max(meet - late, 0))
+        (s,) = _emit_counts(body, whole, layer.peak, ahead, levels_per_stage, "s_")
+        shared = _shared(body, resolved, total, s)
+        # Delaying the inputs costs MW flip-flops a cycle, delaying the popcounts MH times their width; at
+        # 784 x 256 with 6-bit counts that is 784 against 1,536.
+        source = body.delay("x", layer.in_bits, max(late - meet, 0))
+        meet = max(meet, late)
+    sums = _emit_counts(body, counts, layer.peak, source, levels_per_stage, "")
+    outputs = {}
+    for (j, row), count in zip(live, sums, strict=True):
+        emit = _emit_score if layer.is_last else _emit_shared
+        outputs[j] = emit(body, resolved, j, row, count, shared, score_bits)
+    return outputs, meet + 1
 
 
 @dataclass(frozen=True)
 class Shared:
-    """The shared S of a layer: V per (xi_num, fraction of T), and U = xi_num*S per xi_num.
+    """The shared S of a layer: V per (xi_num, fraction of T), or U = xi_num*S in the last layer.
 
     Attributes:
-        stage: cycles from x to V (hidden layer) or U (last layer).
         names: {(xi_num, fraction)} -> signal; fraction is 0 in the last layer.
         ranges: {(xi_num, fraction)} -> smallest and largest value.
     """
 
-    stage: int
     names: dict[tuple[int, int], str]
     ranges: dict[tuple[int, int], tuple[int, int]]
 
 
-def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
-    """Emit S, xi_num*S and the shared V of a layer."""
-    layer, total = resolved.layer, resolved.total
-    if total is None:  # pragma: no cover - the caller asks only where xi is not 0
-        raise ValueError(layer.name)
+def _shared(body: Body, resolved: LayerRows, total: Row, count: str) -> Shared:
+    """Emit xi_num*S and the shared V of a layer, one and two cycles behind `count`."""
+    layer = resolved.layer
     frac = layer.xi_frac
     body.comment(f"S: how many of the {len(total.literals)} inputs are on; shared by all neurons.")
-    count, _, stage = emit_count(body, "s", total, "x", layer.value_bits, levels_per_stage)
     names, ranges = {}, {}
     for k in sorted(set(layer.xi_num.tolist())):
         ends = sorted((k * total.base, k * (total.base + len(total.literals) * layer.peak)))
@@ -156,7 +255,7 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
             )
             body.sums.append(wide)
             ranges[key] = (low, high)
-    return Shared(stage + (1 if layer.is_last else 2), names, ranges)
+    return Shared(names, ranges)
 
 
 def _times(k: int, count: str, size: int, base: int) -> str:
@@ -174,87 +273,25 @@ def _times(k: int, count: str, size: int, base: int) -> str:
     return f"-({value}){constant}" if k < 0 else f"{value}{constant}"
 
 
-def _row_stages(
-    row: Row | None, layer: SparseLayer, counted: bool, levels_per_stage: int
-) -> int | None:
-    """Return the cycles from x to a row's sum (`counted`) or to its bit."""
-    if row is None:
-        return None
-    if not counted and _is_table(row, layer):
-        return 1
-    return -(-row_schedule(row, layer.value_bits).levels // levels_per_stage) + 1
-
-
-def _is_table(row: Row, layer: SparseLayer) -> bool:
-    return layer.value_bits == 1 and len(row.literals) <= TABLE_LITERALS
-
-
-def _input_taps(
-    body: Body, resolved: LayerRows, delays: Sequence[int], shared: Shared | None
-) -> dict[int, str]:
-    """Emit x delayed by 0..max(delays) cycles where rows wait for S; return {cycles: name}.
-
-    Delaying the inputs costs MW flip-flops a cycle, delaying the popcounts MH times their width; at
-    784 x 256 with 6-bit counts that is 784 against 1,536.
-    """
-    taps = {0: "x"}
-    for cycle in range(1, (max(delays, default=0) if shared else 0) + 1):
-        taps[cycle] = body.register(f"x_d{cycle}", resolved.layer.in_bits, taps[cycle - 1])
-    return taps
-
-
-def _emit_plain(
-    body: Body, resolved: LayerRows, j: int, row: Row, wait: int, levels_per_stage: int
-) -> str:
-    """Emit a hidden neuron with xi = 0; return the assignment of its output."""
-    layer, n = resolved.layer, len(row.literals)
-    if layer.threshold is None or layer.invert is None:
-        raise ValueError(f"layer {layer.name} has no thresholds")
-    least = -(-int(layer.threshold[j]) // (1 << layer.xi_frac)) - row.base
-    below = bool(layer.invert[j])
-    body.comment(f"Neuron {j}: {'below' if below else 'at least'} {least} of {n * layer.peak}.")
-    if _is_table(row, layer):
-        table = sum(((i.bit_count() >= least) != below) << i for i in range(1 << n))
-        index = body.wire(f"n{j}_i", n, gather(row, "x"))
-        lut = body.wire(f"n{j}_t", 1 << n, f"{1 << n}'h{table:x}")
-        bit = body.register(f"n{j}_y", 1, f"{lut}[{index}]")
-        body.tables[n] = body.tables.get(n, 0) + 1
-    else:
-        width = count_width(n * layer.peak)
-        columns, _ = emit_heap(body, f"n{j}", row, "x", layer.value_bits, levels_per_stage)
-        count = body.wire(f"n{j}_p", width, add(columns, width))
-        bit = body.register(f"n{j}_y", 1, f"{count} {'<' if below else '>='} {width}'d{least}")
-        body.sums.append(width)
-    return f"  assign y[{j}] = {body.delay(bit, 1, wait)};"
-
-
 def _emit_shared(
-    body: Body,
-    resolved: LayerRows,
-    j: int,
-    row: Row,
-    source: str,
-    shared: Shared,
-    levels_per_stage: int,
+    body: Body, resolved: LayerRows, j: int, row: Row, count: str, shared: Shared | None, _: int
 ) -> str:
-    """Emit a hidden neuron with a shared V; return the assignment of its output."""
+    """Emit a hidden neuron with a shared V; return its output."""
     layer, n = resolved.layer, len(row.literals)
-    if layer.threshold is None or layer.invert is None:
+    if layer.threshold is None or layer.invert is None or shared is None:
         raise ValueError(f"layer {layer.name} has no thresholds")
-    threshold, k = int(layer.threshold[j]), int(layer.xi_num[j])
-    key = (k, threshold % (1 << layer.xi_frac))
+    threshold = int(layer.threshold[j])
+    key = (int(layer.xi_num[j]), threshold % (1 << layer.xi_frac))
     least = (threshold >> layer.xi_frac) + 1 - row.base
     below = bool(layer.invert[j])
     low, high = shared.ranges[key]
     size = signed_width([low, high + n * layer.peak, least])
     body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
-    count, _, _ = emit_count(body, f"n{j}", row, source, layer.value_bits, levels_per_stage)
-    total = body.wire(
-        f"n{j}_a", size, f"$signed({size}'({count})) + {size}'({shared.names[key]})", "signed "
-    )
+    value = f"$signed({size}'({count})) + {size}'({shared.names[key]})"
+    total = body.wire(f"n{j}_a", size, value, "signed ")
     body.sums.append(size)
-    bit = body.register(f"n{j}_y", 1, f"{total} {'<' if below else '>='} {literal(least, size)}")
-    return f"  assign y[{j}] = {bit};"
+    relation = f"{total} {'<' if below else '>='} {literal(least, size)}"
+    return f"{body.register(f'n{j}_y', 1, relation)};"
 
 
 def _emit_score(
@@ -262,27 +299,23 @@ def _emit_score(
     resolved: LayerRows,
     j: int,
     row: Row,
-    source: str,
-    wait: int,
+    count: str,
     shared: Shared | None,
     size: int,
-    levels_per_stage: int,
 ) -> str:
-    """Emit score j of the last layer; return the assignment of its bits."""
-    layer, n = resolved.layer, len(row.literals)
+    """Emit score j of the last layer; return its bits."""
+    layer = resolved.layer
     if layer.offset is None:
         raise ValueError(f"layer {layer.name} has no offsets")
     scale = layer.xi_frac + 1
     constant = int(layer.offset[j]) + (row.base << scale)
-    body.comment(f"Score {j}: twice the sum of {n} inputs, offset {constant}.")
-    count, _, _ = emit_count(body, f"n{j}", row, source, layer.value_bits, levels_per_stage)
+    body.comment(f"Score {j}: twice the sum of {len(row.literals)} inputs, offset {constant}.")
     value = f"($signed({size}'({count})) <<< {scale}) + {literal(constant, size)}"
     body.sums.append(size)
     if shared:
         value += f" + ({size}'({shared.names[int(layer.xi_num[j]), 0]}) <<< 1)"
         body.sums.append(size)
-    name = body.delay(body.register(f"n{j}_z", size, value, "signed "), size, wait)
-    return f"  assign y[{(j + 1) * size - 1}:{j * size}] = {name};"
+    return f"{body.register(f'n{j}_z', size, value, 'signed ')};"
 
 
 def _score_bits(resolved: LayerRows) -> int:
