@@ -13,7 +13,7 @@ class Body:
         self.lines: list[str] = []
         self.full_adders = 0
         self.tables: dict[int, int] = {}
-        self.sums: list[int] = []
+        self.additions: dict[str, list[int]] = {}
         self.registers = 0
 
     def comment(self, text: str) -> None:
@@ -31,6 +31,10 @@ class Body:
         self.lines.append(f"  always_ff @(posedge aclk) {name} <= {value};")
         self.registers += width
         return name
+
+    def addition(self, kind: str, width: int) -> None:
+        """Count a carry-propagate addition of `width` bits; see `Cost.additions` for the kinds."""
+        self.additions.setdefault(kind, []).append(width)
 
     def delay(self, name: str, width: int, cycles: int) -> str:
         """Return `name` some cycles later."""
@@ -68,7 +72,7 @@ def emit_count(
         return body.register(f"{prefix}_p", 1, "1'b0"), 1, 1
     columns, stage = emit_heap(body, prefix, row, source, value_bits, levels_per_stage)
     value = add(columns, width)
-    body.sums.append(width)
+    body.addition("count", width)
     return body.register(f"{prefix}_p", width, value), width, stage + 1
 
 

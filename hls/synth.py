@@ -185,6 +185,7 @@ def make_report(
             "mh": layer.mh,
             "mw": layer.mw,
             "ones": layer.ones,
+            "pool": layer.pool,
             "lut_estimate": estimates[layer.name],
             **counts.pop(layer.module),
         }
@@ -231,7 +232,7 @@ def table(report: Mapping[str, Any]) -> str:
     if size == "lut":
         del columns["sites"]
     parts = report["layers"] | {"streams": report["streams"], "total": report["total"]}
-    ones = sum(layer["ones"] for layer in report["layers"].values())
+    ones = sum(layer["ones"] for layer in report["layers"].values() if not layer["pool"])
     rows: list[Sequence[object]] = [
         ("layer", "outputs", "inputs", "ones", *columns, f"{size}/one".replace("lut", "LUT"))
     ]

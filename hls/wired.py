@@ -29,13 +29,16 @@ class Cost:
     Attributes:
         full_adders: in all heaps.
         tables: {literals: number of neurons that are truth tables}.
-        sums: result widths, in bits, of the carry-propagate additions.
+        additions: {kind: bits of the results} of the carry-propagate additions. Kinds: "count", a popcount
+            that is registered; "threshold", a popcount that is compared with a constant; "shared", a count
+            plus V, compared; "score", a count plus a constant; "offset", U on top of it; "product", U itself,
+            once per digit of xi_num; "carry", V from U.
         registers: flip-flops.
     """
 
     full_adders: int
     tables: dict[int, int]
-    sums: tuple[int, ...]
+    additions: dict[str, tuple[int, ...]]
     registers: int
 
 
@@ -97,7 +100,8 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int) -> Layer
             )
         else:
             outputs.append(_emit_plain(body, resolved, j, row, meet - stage, levels_per_stage))
-    cost = Cost(body.full_adders, body.tables, tuple(body.sums), body.registers)
+    additions = {kind: tuple(widths) for kind, widths in body.additions.items()}
+    cost = Cost(body.full_adders, body.tables, additions, body.registers)
     width = layer.mh * max(score_bits, 1)
     unused = (
         f"  wire unused = &{{1'b0, {', '.join(taps.values())}}};  // S and P need not read all of x"
@@ -135,7 +139,8 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
         size = signed_width(ends)
         name = f"u_{'m' if k < 0 else ''}{abs(k)}"
         product = _times(k, count, size, total.base)
-        body.sums += [size] * abs(k).bit_count()
+        for _ in range(abs(k).bit_count()):
+            body.addition("product", size)
         body.register(name, size, product, "signed ")
         if layer.is_last:
             names[k, 0], ranges[k, 0] = name, (ends[0], ends[1])
@@ -154,7 +159,7 @@ def _shared(body: Body, resolved: LayerRows, levels_per_stage: int) -> Shared:
                 f"{high_part} + $signed({wide}'({carry}))",
                 "signed ",
             )
-            body.sums.append(wide)
+            body.addition("carry", wide + frac)
             ranges[key] = (low, high)
     return Shared(stage + (1 if layer.is_last else 2), names, ranges)
 
@@ -224,7 +229,7 @@ def _emit_plain(
         columns, _ = emit_heap(body, f"n{j}", row, "x", layer.value_bits, levels_per_stage)
         count = body.wire(f"n{j}_p", width, add(columns, width))
         bit = body.register(f"n{j}_y", 1, f"{count} {'<' if below else '>='} {width}'d{least}")
-        body.sums.append(width)
+        body.addition("threshold", width)
     return f"  assign y[{j}] = {body.delay(bit, 1, wait)};"
 
 
@@ -252,7 +257,7 @@ def _emit_shared(
     total = body.wire(
         f"n{j}_a", size, f"$signed({size}'({count})) + {size}'({shared.names[key]})", "signed "
     )
-    body.sums.append(size)
+    body.addition("shared", size)
     bit = body.register(f"n{j}_y", 1, f"{total} {'<' if below else '>='} {literal(least, size)}")
     return f"  assign y[{j}] = {bit};"
 
@@ -277,10 +282,10 @@ def _emit_score(
     body.comment(f"Score {j}: twice the sum of {n} inputs, offset {constant}.")
     count, _, _ = emit_count(body, f"n{j}", row, source, layer.value_bits, levels_per_stage)
     value = f"($signed({size}'({count})) <<< {scale}) + {literal(constant, size)}"
-    body.sums.append(size)
+    body.addition("score", size)
     if shared:
         value += f" + ({size}'({shared.names[int(layer.xi_num[j]), 0]}) <<< 1)"
-        body.sums.append(size)
+        body.addition("offset", size)
     name = body.delay(body.register(f"n{j}_z", size, value, "signed "), size, wait)
     return f"  assign y[{(j + 1) * size - 1}:{j * size}] = {name};"
 
