@@ -1,5 +1,6 @@
 """The design: an integer network, the choices that make it hardware, and what follows from them."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -189,12 +190,16 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 mh=resolved.layer.mh,
                 mw=resolved.layer.mw,
                 ones=resolved.layer.ones,
+                pool=resolved.layer.pool,
+                value_bits=resolved.layer.value_bits,
                 xi_frac=resolved.layer.xi_frac,
                 latency_cycles=layer.latency_cycles,
                 cost=Cost(
                     full_adders=layer.cost.full_adders,
                     tables=dict(layer.cost.tables),
-                    sum_bits=sum(layer.cost.sums),
+                    additions={
+                        kind: dict(Counter(widths)) for kind, widths in layer.cost.additions.items()
+                    },
                     registers=layer.cost.registers,
                 ),
             )
@@ -205,6 +210,7 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 layers=tuple(layer.name for layer in network.layers[segment.start : segment.stop]),
                 map=astuple(segment.seen),
                 window=segment.layer.window.kernel if segment.layer.window is not None else (),
+                padding=segment.layer.window.padding if segment.layer.window is not None else (),
                 vectors=segment.vectors,
                 cycles=segment.cycles,
                 queue_depth=segment.depth,

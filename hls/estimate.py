@@ -18,7 +18,10 @@ def estimate_layers(manifest: Manifest, family: str) -> dict[str, int]:
         tables = sum(weights["table"][n] * count for n, count in layer.cost.tables.items())
         luts[layer.name] = round(
             weights["full_adder"] * layer.cost.full_adders
-            + weights["sum_bit"] * layer.cost.sum_bits
+            + weights["sum_bit"]
+            * sum(
+                n * count for widths in layer.cost.additions.values() for n, count in widths.items()
+            )
             + tables
         )
     streams = weights["score_bit"] * manifest.classes * manifest.score_bits

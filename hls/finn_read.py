@@ -168,6 +168,53 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
     pad = _read_pad(walk)
     rails, swap = _read_rails(walk)
     walk.move()
+    node = _next_product(walk, pad)
+    weights = read_weights(model, node, walk.layout.inputs(node) * rails)
+    if swap:
+        weights = replace(weights, w01=np.roll(weights.w01, weights.w01.shape[1] // 2, axis=1))
+    conv = node.op_type == "Conv"
+    window = read_window(model, node, pad, walk.layout, weights.w01) if conv else None
+    if pad is not None:
+        _check_pad(model, pad, walk)
+    columns = walk.layout.columns(weights.w01)
+    stored = weights.w01.reshape(len(weights.w01), rails, -1)
+    w01 = np.empty_like(stored)
+    w01[:, :, columns] = stored
+    levels, scale, value_bits = walk.levels, walk.scale, walk.value_bits
+    walk.step(node)
+    walk.levels, walk.value_bits = BITS, 1
+    if window is None:
+        walk.layout = Layout.of_vector(len(w01))
+    else:
+        walk.layout = Layout.of_map(FeatureMap(*window.output, len(w01)))
+    stages, stage_nodes = _read_behind(walk, name, len(w01))
+    sign = walk.next()
+    if sign is not None:
+        walk.scale = positive_scalar(model, sign)
+        walk.step(sign)
+    elif walk.layout.seen.positions != 1:
+        raise LoweringError(
+            f"node {node.name}: gives scores at {walk.layout.seen.positions} positions, needs one"
+        )
+    return SourceLayer(
+        name=name,
+        node=node.name,
+        w01=w01.reshape(len(w01), -1),
+        xi=weights.xi,
+        eta=tuple(value * scale for value in weights.eta),
+        rails=rails,
+        stages=stages,
+        stage_nodes=stage_nodes,
+        is_last=sign is None,
+        columns=columns,
+        window=window,
+        levels=levels,
+        value_bits=value_bits,
+    )
+
+
+def _next_product(walk: _Walk, pad: Any | None) -> Any:
+    """Return the MatMul or Conv that reads the tensor."""
     node = walk.next()
     if node is None or node.op_type not in PRODUCTS or node.input[0] != walk.tensor:
         found = "the output" if node is None else f"{node.op_type} {node.name}"
@@ -175,44 +222,19 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
             f"tensor {walk.tensor} holds {'bits' if walk.value_bits == 1 else 'pixels'} and feeds "
             f"{found}, needs a MatMul or a Conv"
         )
-    conv = node.op_type == "Conv"
-    if pad is not None and not conv:
+    if node.op_type == "Conv" and len(node.input) > 2:
+        raise LoweringError(f"node {node.name}: has a bias, needs an Add behind it")
+    if node.op_type != "Conv" and pad is not None:
         raise LoweringError(f"node {pad.name}: Pad feeds {node.op_type}, needs a Conv")
-    weights = read_weights(model, node, walk.layout.inputs(node) * rails)
-    if swap:
-        weights = replace(weights, w01=np.roll(weights.w01, weights.w01.shape[1] // 2, axis=1))
-    window = read_window(model, node, pad, walk.layout, weights.w01) if conv else None
-    columns = walk.layout.columns(weights.w01)
-    stored = weights.w01.reshape(len(weights.w01), rails, -1)
-    w01 = np.empty_like(stored)
-    w01[:, :, columns] = stored
-    layer = SourceLayer(
-        name=name,
-        node=node.name,
-        w01=w01.reshape(len(w01), -1),
-        xi=weights.xi,
-        eta=tuple(value * walk.scale for value in weights.eta),
-        rails=rails,
-        stages=(),
-        stage_nodes=(),
-        is_last=False,
-        columns=columns,
-        window=window,
-        levels=walk.levels,
-        value_bits=walk.value_bits,
-    )
-    if pad is not None:
-        _check_pad(model, pad, walk)
-    walk.step(node)
-    mh = len(layer.w01)
-    if window is None:
-        walk.layout = Layout.of_vector(mh)
-    else:
-        walk.layout = Layout.of_map(FeatureMap(*window.output, mh))
+    return node
+
+
+def _read_behind(
+    walk: _Walk, name: str, mh: int
+) -> tuple[tuple[tuple[Stage, ...], ...], tuple[str, ...]]:
+    """Read what stands between a product and its BipolarQuant or the output: stages per output, nodes."""
     chains: list[list[Stage]] = [[] for _ in range(mh)]
     nodes: list[str] = []
-    if conv and len(node.input) > 2:
-        raise LoweringError(f"node {node.name}: has a bias, needs an Add behind it")
     while (node := walk.next()) is not None and node.op_type != "BipolarQuant":
         if node.op_type in SHAPING and node.op_type != "Transpose":
             walk.step(node)
@@ -224,24 +246,11 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
                 f"{', '.join(AFFINE)} or BipolarQuant"
             )
         axis = walk.layout.channel_axis()
-        for chain, stage in zip(chains, read_stages(model, node, mh, axis), strict=True):
+        for chain, stage in zip(chains, read_stages(walk.model, node, mh, axis), strict=True):
             chain.append(stage)
         nodes.append(node.name)
         walk.step(node)
-    walk.levels, walk.value_bits = BITS, 1
-    if node is None and walk.layout.seen.positions != 1:
-        raise LoweringError(
-            f"node {layer.node}: gives scores at {walk.layout.seen.positions} positions, needs one"
-        )
-    if node is not None:
-        walk.scale = positive_scalar(model, node)
-        walk.step(node)
-    return replace(
-        layer,
-        stages=tuple(tuple(chain) for chain in chains),
-        stage_nodes=tuple(nodes),
-        is_last=node is None,
-    )
+    return tuple(tuple(chain) for chain in chains), tuple(nodes)
 
 
 def _read_pool(walk: _Walk) -> SourceLayer:

@@ -5,6 +5,7 @@ numpy is not even needed here: this module runs on a board.
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +29,14 @@ class Cost:
     Attributes:
         full_adders: 3:2 compressors of all heaps.
         tables: {inputs: number of truth tables}.
-        sum_bits: bits of all final additions.
+        additions: {kind: {bits of the result: number}} of the carry-propagate additions, by the kinds of
+            `sbnn.hls.wired.Cost`.
         registers: flip-flops.
     """
 
     full_adders: int
     tables: dict[int, int]
-    sum_bits: int
+    additions: dict[str, dict[int, int]]
     registers: int
 
 
@@ -48,6 +50,8 @@ class LayerFacts:
         mh: outputs.
         mw: inputs.
         ones: connections.
+        pool: the connections are those of a max pool, and no weights.
+        value_bits: bits of each incoming value.
         xi_frac: F of xi = k / 2^F.
         latency_cycles: registers from input to output.
         cost: what it is made of.
@@ -58,6 +62,8 @@ class LayerFacts:
     mh: int
     mw: int
     ones: int
+    pool: bool
+    value_bits: int
     xi_frac: int
     latency_cycles: int
     cost: Cost
@@ -71,6 +77,7 @@ class SegmentFacts:
         layers: their names.
         map: (height, width, channels, bits per value) of what arrives.
         window: rows and columns of the kernel; empty where the whole map is one vector.
+        padding: (top, left, bottom, right) of it; empty too.
         vectors: vectors per image.
         cycles: from a vector to its result.
         queue_depth: places for results.
@@ -81,6 +88,7 @@ class SegmentFacts:
     layers: tuple[str, ...]
     map: tuple[int, ...]
     window: tuple[int, ...]
+    padding: tuple[int, ...]
     vectors: int
     cycles: int
     queue_depth: int
@@ -266,8 +274,13 @@ def manifest_text(manifest: Manifest) -> str:
 
 
 def _layer_table(layer: LayerFacts) -> dict[str, Any]:
-    tables = {str(n): count for n, count in sorted(layer.cost.tables.items())}
-    return {**vars(layer), "cost": {**vars(layer.cost), "tables": tables}}
+    additions = {kind: _keyed(widths) for kind, widths in layer.cost.additions.items()}
+    cost = vars(layer.cost) | {"tables": _keyed(layer.cost.tables), "additions": additions}
+    return {**vars(layer), "cost": cost}
+
+
+def _keyed(counts: Mapping[int, int]) -> dict[str, int]:
+    return {str(n): count for n, count in sorted(counts.items())}
 
 
 def _manifest(table: dict[str, Any]) -> Manifest:
@@ -309,12 +322,17 @@ def _layer(table: dict[str, Any]) -> LayerFacts:
         mh=int(table["mh"]),
         mw=int(table["mw"]),
         ones=int(table["ones"]),
+        pool=bool(table["pool"]),
+        value_bits=int(table["value_bits"]),
         xi_frac=int(table["xi_frac"]),
         latency_cycles=int(table["latency_cycles"]),
         cost=Cost(
             full_adders=int(cost["full_adders"]),
             tables={int(n): int(count) for n, count in cost["tables"].items()},
-            sum_bits=int(cost["sum_bits"]),
+            additions={
+                str(kind): {int(n): int(count) for n, count in widths.items()}
+                for kind, widths in cost["additions"].items()
+            },
             registers=int(cost["registers"]),
         ),
     )
@@ -325,6 +343,7 @@ def _segment(table: dict[str, Any]) -> SegmentFacts:
         layers=tuple(str(name) for name in table["layers"]),
         map=tuple(int(n) for n in table["map"]),
         window=tuple(int(n) for n in table["window"]),
+        padding=tuple(int(n) for n in table["padding"]),
         vectors=int(table["vectors"]),
         cycles=int(table["cycles"]),
         queue_depth=int(table["queue_depth"]),

@@ -10,6 +10,7 @@ from typing import Any
 
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.manifest import Manifest
+from sbnn.hls.pairing import SITES, count_sites
 from sbnn.hls.tools import ToolError, run_tool
 from sbnn.train.files import digest, write_atomic
 
@@ -25,6 +26,7 @@ class Family:
         carry: pattern of carry cells.
         bram: pattern of block memories.
         inputs: inputs of one LUT.
+        pairs: whether a site holds two LUTs of few inputs, which `sbnn.hls.pairing` counts.
         joins: where a cell holds a LUT and a flip-flop and the second is fed by the first only: which LUTs
             a flip-flop joins, "own" (that drive nothing else) or "any"; all others take two cells. Empty
             where a flip-flop has its own way in.
@@ -36,6 +38,7 @@ class Family:
     carry: str
     bram: str
     inputs: int
+    pairs: bool = False
     joins: str = ""
 
 
@@ -75,13 +78,16 @@ FAMILIES = {
         4,
         joins="any",
     ),
+    # Delays as flip-flops, of which a slice has twice as many as LUTs: a delay of three takes a LUT as a
+    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761.
     "xc7": Family(
-        "synth_xilinx -family xc7 -noiopad -noclkbuf -nocarry -nowidelut",
-        {r"LUT[1-6]": 1, r"INV": 1, r"SRL16E|SRLC32E": 1, r"RAM32M|RAM64M": 4, r"RAM32X1D": 2},
+        "synth_xilinx -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+        {r"LUT[1-6]|INV": 1} | SITES,
         r"FD[RSCP]E",
         r"CARRY4",
         r"RAMB\w+",
         6,
+        pairs=True,
     ),
 }
 FAMILIES["xcup"] = Family(
@@ -91,6 +97,7 @@ FAMILIES["xcup"] = Family(
     r"CARRY8",
     r"RAMB\w+",
     6,
+    pairs=True,
 )
 
 
@@ -118,19 +125,20 @@ def synthesise(folder: Path, manifest: Manifest, family: str) -> dict[str, Any]:
         f"setattr -mod -set keep_hierarchy 1 {' '.join(modules)}",
         f"{kind.command} -top {top}",
         "tee -q -o report/cells.json stat -json",
+        "write_json -selected report/netlist.json",
     ]
     (folder / "report").mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "report" / "synth.ys", "\n".join(script) + "\n")
     key = synthesis_key(manifest, script)
     done = folder / "report" / "cells.key"
-    if not (
-        done.exists() and done.read_text() == key and (folder / "report" / "cells.json").exists()
-    ):
+    made = [folder / "report" / name for name in ("cells.json", "netlist.json")]
+    if not (done.exists() and done.read_text() == key and all(path.exists() for path in made)):
         done.unlink(missing_ok=True)
         _run_yosys(folder)
         write_atomic(done, key)
-    cells = json.loads((folder / "report" / "cells.json").read_text())["modules"]
-    report = make_report(manifest, cells, family)
+    cells, netlist = (json.loads(path.read_text())["modules"] for path in made)
+    sites = {name: count_sites(module) for name, module in netlist.items()} if kind.pairs else None
+    report = make_report(manifest, cells, family, sites)
     write_atomic(folder / "report" / "synth.json", json.dumps(report, indent=2) + "\n")
     write_atomic(folder / "report" / "synth.txt", table(report))
     return report
@@ -150,29 +158,40 @@ def _run_yosys(folder: Path) -> None:
     )
 
 
-def make_report(manifest: Manifest, cells: Mapping[str, Any], family: str) -> dict[str, Any]:
-    """Return the counts per layer and in total, from yosys's `stat -json` modules."""
+def make_report(
+    manifest: Manifest,
+    cells: Mapping[str, Any],
+    family: str,
+    sites: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """Return the counts per layer and in total.
+
+    Args:
+        manifest: of the core.
+        cells: the modules of yosys's `stat -json`.
+        family: key of `FAMILIES`.
+        sites: {module: LUT6 sites}, for families whose LUTs pair.
+    """
     kind = FAMILIES[family]
-    by_module = {name.lstrip("\\"): found["num_cells_by_type"] for name, found in cells.items()}
+    counts = {}
+    for name, found in cells.items():
+        counts[name.lstrip("\\")] = _count(kind, found["num_cells_by_type"])
+    for name, number in (sites or {}).items():
+        counts[name.lstrip("\\")]["sites"] = number
     estimates = estimate_layers(manifest, family)
     layers = {}
     for layer in manifest.layers:
-        counts = _count(kind, by_module.pop(layer.module))
         layers[layer.name] = {
             "mh": layer.mh,
             "mw": layer.mw,
             "ones": layer.ones,
+            "pool": layer.pool,
             "lut_estimate": estimates[layer.name],
-            **counts,
+            **counts.pop(layer.module),
         }
-    rest = dict.fromkeys(("lut", "ff", "carry", "bram"), 0)
-    for found in by_module.values():
-        for key, value in _count(kind, found).items():
-            rest[key] += value
-    total = {
-        key: rest[key] + sum(layer[key] for layer in layers.values())
-        for key in ("lut", "ff", "carry", "bram")
-    }
+    keys = ["lut", *(["sites"] if sites else []), "ff", "carry", "bram"]
+    rest = {key: sum(found[key] for found in counts.values()) for key in keys}
+    total = {key: rest[key] + sum(layer[key] for layer in layers.values()) for key in keys}
     return {
         "model": manifest.model,
         "board": manifest.board,
@@ -200,52 +219,29 @@ def _count(kind: Family, cells: Mapping[str, int]) -> dict[str, int]:
 
 def table(report: Mapping[str, Any]) -> str:
     """Return the report as text for people."""
-    head = (
-        "layer",
-        "outputs",
-        "inputs",
-        "ones",
-        "estimate",
-        f"LUT{report['lut_inputs']}",
-        "LUT/one",
-        "FF",
-        "carry",
-        "BRAM",
-    )
-    rows: list[Sequence[object]] = [head]
-    for name, layer in report["layers"].items():
-        rows.append(
-            (
-                name,
-                layer["mh"],
-                layer["mw"],
-                layer["ones"],
-                layer["lut_estimate"],
-                layer["lut"],
-                f"{layer['lut'] / max(layer['ones'], 1):.2f}",
-                layer["ff"],
-                layer["carry"],
-                layer["bram"],
-            )
-        )
-    ones = sum(layer["ones"] for layer in report["layers"].values())
-    for name, part, count in (("streams", report["streams"], ""), ("total", report["total"], ones)):
-        ratio = f"{part['lut'] / max(ones, 1):.2f}" if count else ""
-        rows.append(
-            (
-                name,
-                "",
-                "",
-                count,
-                part["lut_estimate"],
-                part["lut"],
-                ratio,
-                part["ff"],
-                part["carry"],
-                part["bram"],
-            )
-        )
-    widths = [max(len(str(row[i])) for row in rows) for i in range(len(head))]
+    columns = {
+        "estimate": "lut_estimate",
+        f"LUT{report['lut_inputs']}": "lut",
+        "sites": "sites",
+        "FF": "ff",
+        "carry": "carry",
+        "BRAM": "bram",
+    }
+    # Sites are what fills a device, where LUTs pair.
+    size = "sites" if "sites" in report["total"] else "lut"
+    if size == "lut":
+        del columns["sites"]
+    parts = report["layers"] | {"streams": report["streams"], "total": report["total"]}
+    ones = sum(layer["ones"] for layer in report["layers"].values() if not layer["pool"])
+    rows: list[Sequence[object]] = [
+        ("layer", "outputs", "inputs", "ones", *columns, f"{size}/one".replace("lut", "LUT"))
+    ]
+    for name, part in parts.items():
+        count = ones if name == "total" else part.get("ones", "")
+        ratio = f"{part[size] / max(count, 1):.2f}" if name != "streams" else ""
+        geometry = (part.get("mh", ""), part.get("mw", ""), count)
+        rows.append((name, *geometry, *(part[key] for key in columns.values()), ratio))
+    widths = [max(len(str(row[i])) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "  ".join(
             str(cell).ljust(w) if i == 0 else str(cell).rjust(w)

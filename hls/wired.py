@@ -32,15 +32,17 @@ class Cost:
     """What a layer is made of, for the estimate before synthesis.
 
     Attributes:
-        full_adders: in all heaps.
-        tables: {literals: number of neurons that are truth tables}.
-        sums: result widths, in bits, of the carry-propagate additions.
+        full_adders: distinct ones.
+        tables: {inputs: outputs of truth tables of so many inputs}.
+        additions: {kind: bits of the results} of the carry-propagate additions. Kinds: "count", a popcount
+            that is registered; "shared", a count plus V, compared; "score", a count plus a constant; "offset", U on top of it; "product", U itself,
+            once per digit of xi_num; "carry", V from U.
         registers: flip-flops.
     """
 
     full_adders: int
     tables: dict[int, int]
-    sums: tuple[int, ...]
+    additions: dict[str, tuple[int, ...]]
     registers: int
 
 
@@ -88,7 +90,8 @@ def emit_layer(
         place = f"{j}" if width == 1 else f"{(j + 1) * width - 1}:{j * width}"
         assigns.append(f"  assign y[{place}] = {value}")
     unused = "  wire unused = &{1'b0, x};  // not every input needs to be read"
-    cost = Cost(body.full_adders, body.tables, tuple(body.sums), body.registers)
+    additions = {kind: tuple(widths) for kind, widths in body.additions.items()}
+    cost = Cost(body.full_adders, body.tables, additions, body.registers)
     lines = [*body.declarations(), *body.lines, "", unused, *assigns]
     text = _module(resolved, module, latency, layer.mh * width, lines)
     return LayerRtl(module, text, latency, score_bits, cost)
@@ -179,7 +182,7 @@ def _emit_counts(
         width = count_width(len(row.literals) * peak)
         bits = [[f"{'~' if b & 1 else ''}{names[b >> 1]}" for b in column] for column in columns]
         sums.append(body.register(f"{prefix}p{j}", width, add(bits, width)))
-        body.sums.append(width)
+        body.addition("count", width)
     return sums
 
 
@@ -234,7 +237,8 @@ def _shared(body: Body, resolved: LayerRows, total: Row, count: str) -> Shared:
         size = signed_width(ends)
         name = f"u_{'m' if k < 0 else ''}{abs(k)}"
         product = _times(k, count, size, total.base)
-        body.sums += [size] * abs(k).bit_count()
+        for _ in range(abs(k).bit_count()):
+            body.addition("product", size)
         body.register(name, size, product, "signed ")
         if layer.is_last:
             names[k, 0], ranges[k, 0] = name, (ends[0], ends[1])
@@ -253,7 +257,7 @@ def _shared(body: Body, resolved: LayerRows, total: Row, count: str) -> Shared:
                 f"{high_part} + $signed({wide}'({carry}))",
                 "signed ",
             )
-            body.sums.append(wide)
+            body.addition("carry", wide + frac)
             ranges[key] = (low, high)
     return Shared(names, ranges)
 
@@ -289,7 +293,7 @@ def _emit_shared(
     body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
     value = f"$signed({size}'({count})) + {size}'({shared.names[key]})"
     total = body.wire(f"n{j}_a", size, value, "signed ")
-    body.sums.append(size)
+    body.addition("shared", size)
     relation = f"{total} {'<' if below else '>='} {literal(least, size)}"
     return f"{body.register(f'n{j}_y', 1, relation)};"
 
@@ -311,10 +315,10 @@ def _emit_score(
     constant = int(layer.offset[j]) + (row.base << scale)
     body.comment(f"Score {j}: twice the sum of {len(row.literals)} inputs, offset {constant}.")
     value = f"($signed({size}'({count})) <<< {scale}) + {literal(constant, size)}"
-    body.sums.append(size)
+    body.addition("score", size)
     if shared:
         value += f" + ({size}'({shared.names[int(layer.xi_num[j]), 0]}) <<< 1)"
-        body.sums.append(size)
+        body.addition("offset", size)
     return f"{body.register(f'n{j}_z', size, value, 'signed ')};"
 
 

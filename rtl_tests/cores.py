@@ -1,11 +1,12 @@
 """Run a generated core against the reference in Verilator."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from simulate import CACHE, run_cocotb, verilate
+from simulate import CACHE, FEW_CYCLES, run_cocotb, verilate
 from stream_words import image_beats, result_beats, words
 
 from sbnn.hls import reference
@@ -14,10 +15,12 @@ from sbnn.hls.network import Network
 from sbnn.hls.stitch import rtl_files
 
 
-def core_of(network: Network, choices: Choices) -> tuple[Design, Path]:
+def core_of(
+    network: Network, choices: Choices, compile_options: Sequence[str] = FEW_CYCLES
+) -> tuple[Design, Path]:
     """Return a network's design and the folder of its simulator."""
     design = make_design(network, choices)
-    return design, verilate(rtl_files(design), network.name)
+    return design, verilate(rtl_files(design), network.name, compile_options=compile_options)
 
 
 def check_core(

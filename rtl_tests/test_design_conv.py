@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 from cores import check_core, core_of, random_images
-from networks import random_conv_network
+from networks import random_conv_network, tracked_network
+from simulate import MANY_CYCLES
 
+from sbnn.boards.driver import open_accelerator
+from sbnn.hls import reference
 from sbnn.hls.design import Choices
+from sbnn.hls.generate import generate
+from sbnn.train.config import load_config
+from sbnn.train.data import find, load, sample_images
+
+REAL = ["lenet-sbnn95", "fashion-sbnn95"]
 
 
 @pytest.mark.parametrize("seed", [0, 8, 9, 11, 17])
@@ -26,3 +34,45 @@ def test_random_conv_networks(seed):
 @pytest.mark.parametrize("seed", range(100, 150))
 def test_more_random_conv_networks(seed):
     test_random_conv_networks(seed)
+
+
+@pytest.mark.parametrize("model", ["digits-conv", "digits-grey"])
+def test_digits(model):
+    """Bits with padding and a pool, and 8-bit pixels with a learned xi: every test image."""
+    network = tracked_network(model)
+    design, folder = core_of(network, Choices(levels_per_stage=3))
+    images = load(load_config(model)).test_x
+    check_core(design, folder, images)
+    check_core(design, folder, images[:60], send=70, receive=50)
+    check_core(design, folder, images[:60], "resets", resets=10)
+    check_core(design, folder, images[:60], "short_images")
+
+
+@pytest.mark.parametrize("model", REAL)
+def test_real_images(model):
+    """200 test images under random stalls, some back to back, and resets in mid-frame."""
+    network = tracked_network(model)
+    design, folder = core_of(network, Choices(levels_per_stage=4), MANY_CYCLES)
+    config = load_config(model)
+    there = find(config.input.dataset)
+    images = (load(config).test_x if there else sample_images(config)[0])[:200]
+    assert len(images) == 200
+    check_core(design, folder, images[:12])
+    check_core(design, folder, images, send=30, receive=10, bursts=1)
+    check_core(design, folder, images[:20], "resets", resets=5)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("model", REAL)
+def test_all_images(model, tmp_path):
+    """All 10,000 test images back to back."""
+    network = tracked_network(model)
+    network.save(tmp_path / "network.npz")
+    generate(network, Choices(levels_per_stage=4), "generic", tmp_path / "generic")
+    images = load(load_config(model)).test_x
+    assert len(images) == 10_000
+    answer = reference.run(network, images)
+    with open_accelerator(tmp_path / "generic", "verilator") as accelerator:
+        results = accelerator.run(images)
+    assert (results.classes == answer.classes).all()
+    assert (results.scores == answer.scores).all()

@@ -61,6 +61,20 @@ def test_estimates_of_windows_and_queues(tmp_path, model):
         assert abs(part["lut_estimate"] / part["lut"] - 1) < 0.15, part
 
 
+def test_sites_of_a_real_synthesis(tmp_path):
+    """Two LUTs share a site at best; a full adder's pair does, so some must."""
+    manifest = generate(tracked_network("digits"), Choices(levels_per_stage=2), "pynq-z2", tmp_path)
+    report = synthesise(tmp_path, manifest, "xc7")
+    for name, part in (*report["layers"].items(), ("streams", report["streams"])):
+        assert part["lut"] / 2 <= part["sites"] < part["lut"], (name, part)
+    parts = (*report["layers"].values(), report["streams"])
+    assert report["total"]["sites"] == sum(part["sites"] for part in parts)
+    head, *rows = (tmp_path / "report" / "synth.txt").read_text().splitlines()[1:]
+    assert head.split()[-1] == "sites/one"
+    assert rows[-1].split()[4] == str(report["total"]["sites"])
+    assert rows[-1].split()[-1] == f"{report['total']['sites'] / 882:.2f}"
+
+
 def test_estimate_needs_no_synthesis(tmp_path):
     manifest = generate(tracked_network("digits"), Choices(), "ulx3s", tmp_path)
     estimate = estimate_layers(manifest, "ecp5")
