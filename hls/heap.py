@@ -41,15 +41,11 @@ class Body:
         self.registers += width
         return name
 
-<<<<<<< HEAD
-    def delay(self, name: str, width: int, cycles: int, signed: str = "") -> str:
-=======
     def addition(self, kind: str, width: int) -> None:
         """Count a carry-propagate addition of `width` bits; see `Cost.additions` for the kinds."""
         self.additions.setdefault(kind, []).append(width)
 
-    def delay(self, name: str, width: int, cycles: int) -> str:
->>>>>>> main
+    def delay(self, name: str, width: int, cycles: int, signed: str = "") -> str:
         """Return `name` some cycles later."""
         for cycle in range(cycles):
             name = self.register(f"{name}_d" if cycle == 0 else f"{name}d", width, name, signed)
@@ -127,7 +123,6 @@ def emit_circuit(
     return names, count
 
 
-<<<<<<< HEAD
 def _emit_cell(body: Body, cell: Cell, name: str, names: dict[int, str]) -> None:
     """Emit a cell and add its outputs to the names."""
     read = [f"{'~' if i & 1 else ''}{names[i >> 1]}" for i in cell.inputs]
@@ -143,20 +138,6 @@ def _emit_cell(body: Body, cell: Cell, name: str, names: dict[int, str]) -> None
         body.tables[len(read)] = body.tables.get(len(read), 0) + cell.outputs
     for i in range(cell.outputs):
         names[cell.first + i] = f"{name}[{i}]"
-=======
-def emit_count(
-    body: Body, prefix: str, row: Row, source: str, value_bits: int, levels_per_stage: int
-) -> tuple[str, int, int]:
-    """Emit the registered sum of a row's literals; return (name, width, stage)."""
-    n = len(row.literals)
-    width = count_width(n * ((1 << value_bits) - 1))
-    if n == 0:
-        return body.register(f"{prefix}_p", 1, "1'b0"), 1, 1
-    columns, stage = emit_heap(body, prefix, row, source, value_bits, levels_per_stage)
-    value = add(columns, width)
-    body.addition("count", width)
-    return body.register(f"{prefix}_p", width, value), width, stage + 1
->>>>>>> main
 
 
 def add(columns: Sequence[Sequence[str]], width: int) -> str:
