@@ -17,6 +17,8 @@ import numpy as np
 # Pairs are looked for among at most about this many literals of a column, so that the work stays linear in the
 # literals. Only columns that are much higher (dense layers) feel it.
 WINDOW = 48
+# A triple that so many columns share is taken without looking whether another is shared by more.
+ENOUGH = 8
 
 Triple = tuple[int, int, int]
 
@@ -159,23 +161,23 @@ class _Greedy:
             parts = self._having(a, b, differ)
             if len(parts) < 2:
                 continue
-            if len(parts) < -count:
-                heapq.heappush(queue, (-len(parts), (a, b, differ)))
-                continue
             thirds = Counter(
                 2 * signal + (off ^ self.members[part][a])
                 for part in parts
                 for signal, off in self.members[part].items()
                 if signal not in (a, b)
             )
-            third, count = max(thirds.items(), key=lambda item: (item[1], -item[0]), default=(0, 0))
-            if count < 2:
+            third, best = max(thirds.items(), key=lambda item: (item[1], -item[0]), default=(0, 0))
+            if best < 2:
+                continue
+            if queue and best < min(-queue[0][0], ENOUGH):  # another pair may have a better third
+                heapq.heappush(queue, (-best, (a, b, differ)))
                 continue
             for part in parts:
                 members = self.members[part]
                 if members.get(third >> 1) == (third & 1) ^ members[a]:
                     self._take(part, (a, b, third >> 1))
-            heapq.heappush(queue, (-len(parts) + count, (a, b, differ)))
+            heapq.heappush(queue, (-best, (a, b, differ)))
 
     def _having(self, a: int, b: int, differ: int) -> list[int]:
         both = sorted(self.where[a] & self.where[b])
