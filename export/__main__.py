@@ -7,7 +7,7 @@ import warnings
 from pathlib import Path
 
 from sbnn.train.errors import run_command
-from sbnn.train.files import digest, write_atomic
+from sbnn.train.files import digest, reserved, write_atomic
 
 
 def main() -> None:
@@ -40,8 +40,9 @@ def main() -> None:
         "qonnx_digest": digest(content),
         "compared": dataclasses.asdict(result),
     }
-    write_atomic(arguments.out, content)
-    write_atomic(arguments.out.with_name("export.json"), json.dumps(report, indent=2) + "\n")
+    with reserved(arguments.out.parent):
+        write_atomic(arguments.out, content)
+        write_atomic(arguments.out.with_name("export.json"), json.dumps(report, indent=2) + "\n")
     print(
         f"{arguments.out}: QONNX equals torch on {result.images} images ({images_from}), "
         f"{result.hidden_bits} hidden bits"

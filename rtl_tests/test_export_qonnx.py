@@ -107,6 +107,7 @@ GEOMETRIES = {
     "per channel": {"weights": Weights("learned", xi_frac=4, per_channel=True)},
     "closed form": {"weights": Weights("closed-form", xi_frac=6)},
     "no hidden": {"hidden": ()},
+    "two rails": {"rails": 2},
 }
 
 
@@ -127,6 +128,9 @@ def test_convolutions_equal_torch(geometry):
     bits = 6 * 64 + 8 * 16 + 8 * 4 + 5 * 4 + sum(config.hidden)
     assert (result.images, result.hidden_bits) == (120, 120 * bits)
     assert result.max_score_difference == 0.0  # float32 sums are exact
+    if config.rails == 2:  # the padding of -1 is +1 on the other rail, so Pad stands before Concat
+        layers = lower_with_report(model, "net", images=images).network.layers
+        assert [layer.rails for layer in layers if not layer.pool] == [2] * len(config.layers)
 
 
 def test_nodes_of_a_convolutional_graph():

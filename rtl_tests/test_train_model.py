@@ -25,6 +25,7 @@ CASES = {
     },
     "per channel": {"weights": Weights("learned", xi_frac=3, per_channel=True)},
     "dense": {"weights": Weights(xi=-0.5, xi_frac=1)},
+    "two rails": {"rails": 2},
     "grey, fully connected": {"input": Input("digits", (13, 10)), "convolutions": ()},
 }
 
@@ -85,6 +86,8 @@ def integer_maps(config, module, images):
         w01 = (weighted.weight > 0).flatten(1).numpy()
         weights = np.rint(w01 * frac + xi * frac).astype(np.int64)
         rows = windows(x, layer.convolution, -scale) if layer.convolution else x.reshape(len(x), -1)
+        if config.rails == 2:
+            rows = np.concatenate([rows, -rows], -1)
         sums = rows @ weights.T
         unit = eta.reshape(-1) / (frac * scale)
         mean = norm.running_mean.double().numpy() / unit
@@ -143,3 +146,29 @@ def test_pool_is_an_or_of_bits():
     )
     assert torch.equal(maps["pool1"] > 0, ored)
     assert maps["pool1"].shape == (12, 7, 6, 5)  # the thirteenth row has no partner
+
+
+@pytest.mark.parametrize("index", [1, 3, 4])  # padded, with a pool behind; strided; fully connected
+@pytest.mark.parametrize("name", ["bits", "per channel"])
+def test_training_sees_both_rails_as_one_difference(name, index):
+    """In training the rails x and -x see the difference of their weights; sums and gradients are equal."""
+    config, module = random_module(**CASES[name], rails=2)
+    channels, height, width = config.layers[index - 1].seen
+    shape = (
+        (9, channels, height, width) if config.layers[index - 1].convolution else (9, channels // 2)
+    )
+    x = torch.randint(0, 2, shape).float() * 2 - 1
+    found = []
+    for training in (False, True):
+        module.train(training)
+        weight = module.weighted()[index - 1].weight
+        weight.grad = None
+        sums = module.product(index, x)
+        (
+            sums * torch.randn(sums.shape, generator=torch.Generator().manual_seed(3))
+        ).sum().backward()
+        found.append((sums.detach(), weight.grad.clone()))
+    (sums, gradient), (halved, other) = found
+    exact = config.weights.domain == "fixed"
+    torch.testing.assert_close(halved, sums, rtol=0, atol=0 if exact else 1e-3)
+    torch.testing.assert_close(other, gradient, rtol=1e-4, atol=1e-4 if exact else 1e-2)

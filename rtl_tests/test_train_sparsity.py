@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from sbnn.train.config import Sparsity, TrainError, load_config
-from sbnn.train.sparsity import allocate, centre_top_k, penalty, penalty_factor
+from sbnn.train.sparsity import allocate, centre_rows, centre_top_k, penalty, penalty_factor
 
 
 def with_sparsity(name="sbnn95", **changes):
@@ -62,3 +62,29 @@ def test_penalty_is_eq_16_to_18():
     assert share == pytest.approx(0.25)  # gamma of the total
     assert float(penalty([torch.zeros(10, 10)], 0.05, 100)) == 0
     assert float(penalty_factor(loss, torch.tensor(1e-4), 0.25)) == 0
+
+
+@pytest.mark.parametrize("fan_in", [1, 6, 19, 20])
+def test_rows_have_their_largest_entries_exactly(fan_in):
+    latent = torch.randn(15, 4, 5, generator=torch.Generator().manual_seed(fan_in))
+    wanted = torch.zeros(15, 20).scatter_(1, latent.view(15, 20).topk(fan_in, 1).indices, 1.0)
+    centre_rows(latent, fan_in)
+    assert torch.equal((latent.view(15, 20) > 0).float(), wanted)
+    before = latent.clone()
+    centre_rows(latent, fan_in)  # of what it made it makes the same again
+    assert torch.equal(latent > 0, before > 0)
+
+
+def test_rows_are_exact_where_clamping_made_ties():
+    latent = torch.full((3, 10), 1.5)
+    latent[0, :3] = -1.5
+    latent[2, 4:] = -1.5
+    centre_rows(latent, 5)
+    assert (latent > 0).sum(1).tolist() == [5, 5, 5]
+    assert not (latent[0, :3] > 0).any()
+    assert (latent[2, :4] > 0).all()
+
+
+def test_fan_in_decides_the_ones_and_takes_density_out():
+    config = with_sparsity(fan_in=(6, 9, 12, 100), density=0.9)
+    assert allocate(config) == (256 * 6, 256 * 9, 256 * 12, 1000)

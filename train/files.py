@@ -1,9 +1,11 @@
-"""Write files whole or not at all, and name them by content."""
+"""Write files whole or not at all, name them by content, and keep builds apart that share a folder."""
 
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -28,6 +30,27 @@ def write_atomic(path: Path, content: bytes | str) -> bool:
             Path(neighbour).unlink()
         raise
     return True
+
+
+@contextlib.contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Hold a build folder until the end of the block; a second build of it says so and waits.
+
+    The lock ends with the process, however that ends, so nothing stale is ever in the way.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    import fcntl  # not on Windows, where the driver reads deploy folders but nothing is built
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sys.stderr.write(f"{folder}: another build is at work there, waiting for it\n")
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def digest(content: bytes) -> str:

@@ -24,7 +24,7 @@ from sbnn.train.lessons import Lessons, prepare
 from sbnn.train.model import SparseBinaryNet, build
 from sbnn.train.process import Process
 from sbnn.train.quantizers import error_decay
-from sbnn.train.sparsity import allocate, centre_top_k, penalty, penalty_factor
+from sbnn.train.sparsity import allocate, centre_rows, centre_top_k, penalty, penalty_factor
 
 REFRESH = 8  # steps between recentrings; kthvalue costs a third of a step
 FINAL_STEPS = 60  # at the end every step is exact, so that BatchNorm sees the final counts
@@ -129,8 +129,12 @@ class _State:
         self.seconds = float(kept["seconds"])
 
     def recentre(self) -> None:
-        """Give every layer exactly its wanted ones (top-k only)."""
-        if self.config.sparsity.method == "top-k":
+        """Give every layer, or every neuron, exactly its wanted ones (top-k only)."""
+        sparsity = self.config.sparsity
+        if sparsity.fan_in:
+            for weight, ones in zip(self.weights, sparsity.fan_in, strict=True):
+                centre_rows(weight.data, ones)
+        elif sparsity.method == "top-k":
             for weight, ones in zip(self.weights, self.ones, strict=True):
                 centre_top_k(weight.data, ones)
 

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from sbnn.train.config import ModelConfig
+from sbnn.train.cost import cost
 from sbnn.train.kernels import KernelCounts, count_kernels
 from sbnn.train.model import SparseBinaryNet
 from sbnn.train.sparsity import allocate
@@ -114,17 +115,33 @@ def sparsity_figures(config: ModelConfig, module: SparseBinaryNet) -> dict[str, 
     if config.rails == 2:
         figures["weights_both_rails"] = weights
         figures["zeros_share_both_rails"] = round(1 - ones / weights, 6)
-    if config.sparsity.method != "none":
+    if config.sparsity.fan_in:
+        figures["fan_in"] = list(config.sparsity.fan_in)
+        figures["target_hit"] = all(
+            bool(((layer.weight > 0).flatten(1).sum(1) == fan_in).all())
+            for layer, fan_in in zip(module.weighted(), config.sparsity.fan_in, strict=True)
+        )
+    elif config.sparsity.method != "none":
         figures["target_density"] = config.sparsity.density
         figures["density"] = round(density, 6)
         figures["target_hit"] = density <= config.sparsity.density
-    if config.sparsity.method == "top-k":
+    if config.sparsity.method == "top-k" and not config.sparsity.fan_in:
         wanted = allocate(config)
         figures["target_ones_per_layer"] = list(wanted)
         figures["target_hit"] = figures["target_hit"] and [e["ones"] for e in layers] == list(
             wanted
         )
     return figures
+
+
+def lut6_figures(module: SparseBinaryNet) -> dict[str, Any]:
+    """Return the LUT6 sites of the core by `sbnn.train.cost`: total, per layer, around the layers."""
+    found = cost(module)
+    return {
+        "total": found.luts,
+        "around": found.around,
+        "layers": {layer.layer: layer.luts for layer in found.layers},
+    }
 
 
 def spread(values: list[float]) -> dict[str, float]:

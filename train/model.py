@@ -6,6 +6,7 @@ import brevitas.nn as qnn
 import torch
 from brevitas.inject.enum import ScalingPerOutputType
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sbnn.train.config import ModelConfig
 from sbnn.train.quantizers import SignActivation, SparseBinaryTensorQuant, SparseBinaryWeight, snap
@@ -147,9 +148,18 @@ class SparseBinaryNet(nn.Module):
             x = self.get_submodule(f"pad{index}")(x)
         elif not layer.convolution and x.dim() == 4:
             x = torch.flatten(x, 1)
+        weighted = self.weighted()[index - 1]
         if self.config.rails == 2:
+            if (
+                self.training
+            ):  # half the products: rails x and -x see the difference of their weights
+                rail, inverted = weighted.quant_weight().value.chunk(2, dim=1)
+                difference = rail - inverted
+                if layer.convolution:
+                    return functional.conv2d(x, difference, stride=layer.convolution.stride)
+                return functional.linear(x, difference)
             x = torch.cat([x, -x], dim=1)
-        sums: Tensor = self.get_submodule(layer.name)(x)
+        sums: Tensor = weighted(x)
         return sums
 
     def hidden_bits(self, pixels: Tensor) -> dict[str, Tensor]:
@@ -172,7 +182,12 @@ def _weighted(layer: LayerShape, weights: Weights, last: bool) -> qnn.QuantConv2
     conv = layer.convolution
     made = (
         qnn.QuantConv2d(
-            layer.seen[0], layer.outputs, conv.kernel, stride=conv.stride, bias=False, **quantizer
+            layer.inputs // conv.kernel**2,
+            layer.outputs,
+            conv.kernel,
+            stride=conv.stride,
+            bias=False,
+            **quantizer,
         )
         if conv
         else qnn.QuantLinear(layer.inputs, layer.outputs, bias=False, **quantizer)

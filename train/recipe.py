@@ -76,12 +76,14 @@ class Sparsity:
     """How many ones, and how they are held down.
 
     Attributes:
-        method: "top-k" (exact, per layer), "penalty" (Eq. 16-18) or "none".
+        method: "top-k" (exact, per layer or per neuron), "penalty" (Eq. 16-18) or "none".
         density: wanted share of ones over all layers, counted against one rail (inputs x outputs),
             so the paper's EC; sbnn95-dual has 5 % of that and 2.5 % of its two-rail matrices.
         ratio: relative density of each layer, top-k only.
         cap: no layer becomes denser than this, top-k only.
         gamma: share of the penalty in the loss, penalty only (Eq. 18).
+        fan_in: ones of every neuron, one entry per layer, both rails counted, top-k only; where it
+            is given, density, ratio and cap say nothing.
     """
 
     method: str = "top-k"
@@ -89,6 +91,7 @@ class Sparsity:
     ratio: tuple[float, ...] = ()
     cap: float = 0.5
     gamma: float = 0.5
+    fan_in: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -205,7 +208,7 @@ class ModelConfig:
                 (n + 2 * conv.padding - conv.kernel) // conv.stride + 1 for n in size[1:]
             )
             made = (conv.channels, rows, columns)
-            fan_in = size[0] * conv.kernel**2
+            fan_in = self.rails * size[0] * conv.kernel**2
             found.append(LayerShape(f"conv{index}", conv.channels, fan_in, size, made, conv))
             size = (conv.channels, rows // conv.pool, columns // conv.pool)
         widths = (prod(size), *self.hidden, self.input.classes)

@@ -39,10 +39,6 @@ def _shape(config: ModelConfig) -> Iterator[Rule]:
 
 def _convolutions(config: ModelConfig) -> Iterator[Rule]:
     yield (
-        config.rails == 1 or not config.convolutions,
-        "rails is 2, needs 1 in a model with convolutions",
-    )
-    yield (
         config.rails == 1 or config.input.threshold is not None,
         "rails is 2, needs an input.threshold (8-bit pixels have no second rail)",
     )
@@ -86,6 +82,19 @@ def _recipe(config: ModelConfig) -> Iterator[Rule]:
         len(sparsity.ratio) in (0, count),
         f"sparsity.ratio has {len(sparsity.ratio)} entries, needs {count}",
     )
+    yield (
+        not sparsity.fan_in or sparsity.method == "top-k",
+        f"sparsity.fan_in needs sparsity.method 'top-k', not {sparsity.method!r}",
+    )
+    yield (
+        len(sparsity.fan_in) in (0, count),
+        f"sparsity.fan_in has {len(sparsity.fan_in)} entries, needs {count}",
+    )
+    for layer, ones in zip(config.layers, sparsity.fan_in, strict=False):
+        yield (
+            isinstance(ones, int) and 0 < ones <= layer.inputs,
+            f"sparsity.fan_in is {ones} for {layer.name}, needs 1 to its {layer.inputs} inputs",
+        )
     yield training.epochs > 0, f"training.epochs is {training.epochs}, needs at least 1"
     yield training.rate > 0, f"training.rate is {training.rate}, needs a positive one"
     yield training.cooling > 0, f"training.cooling is {training.cooling}, needs a positive one"
