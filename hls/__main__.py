@@ -25,7 +25,8 @@ def main() -> None:
     step.add_argument("network", type=Path, help="a network.npz")
     step.add_argument("--out", type=Path, required=True, help="folder for rtl/ and manifest.json")
     step.add_argument("--board", default="generic", help="name for the manifest")
-    step.add_argument("--levels", type=int, default=2, help="full-adder levels between registers")
+    step.add_argument("--levels", type=int, default=2, help="levels of logic between registers")
+    step.add_argument("--family", default="", help="choose the logic for it: ecp5, xc7, ...")
     step.add_argument("--beat-bits", type=int, default=64, help="width of s_axis_tdata")
     step.add_argument("--out-beat-bits", type=int, default=64, help="width of m_axis_tdata")
     step.add_argument("--no-scores", action="store_true", help="send the class only")
@@ -62,6 +63,7 @@ def _generate(arguments: argparse.Namespace) -> None:
 
     choices = Choices(
         levels_per_stage=arguments.levels,
+        family=arguments.family,
         beat_bits=arguments.beat_bits,
         out_beat_bits=arguments.out_beat_bits,
         scores=not arguments.no_scores,

@@ -21,7 +21,7 @@ class Choices:
     """What a user or a board chooses.
 
     Attributes:
-        levels_per_stage: full-adder levels between registers: fewer registers, lower clock.
+        levels_per_stage: levels of adders and tables between registers: fewer registers, lower clock.
         family: of the target; chooses the logic (`fabric`), empty for any.
         beat_bits: width of s_axis_tdata.
         out_beat_bits: width of m_axis_tdata.
@@ -181,6 +181,7 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
         fields=design.fields,
         classes=network.classes,
         levels_per_stage=choices.levels_per_stage,
+        family=choices.family,
         ii_cycles=design.ii_cycles,
         latency_cycles=design.latency_cycles,
         layers=tuple(

@@ -88,7 +88,7 @@ def layer_stream(
     Args:
         layer: the layer; its outputs are bits, or scores where it has offsets.
         top: name of the top module.
-        levels_per_stage: full-adder levels between registers.
+        levels_per_stage: levels of logic between registers.
         out_field_bits: width of one score in out0_V_TDATA, sign-extended.
 
     Raises:

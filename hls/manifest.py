@@ -137,6 +137,7 @@ class Manifest:
         fields: names of the fields; the first is the class, scores may follow.
         classes: number of classes.
         levels_per_stage: levels of logic between registers.
+        family: that the logic was chosen for, empty where for any.
         ii_cycles: cycles between images.
         latency_cycles: cycles from the first beat in to the first beat out, no stalls.
         layers: the generated layers in order.
@@ -164,6 +165,7 @@ class Manifest:
     fields: tuple[str, ...]
     classes: int
     levels_per_stage: int
+    family: str
     ii_cycles: int
     latency_cycles: int
     layers: tuple[LayerFacts, ...]
@@ -259,6 +261,7 @@ def manifest_text(manifest: Manifest) -> str:
         },
         "classes": manifest.classes,
         "levels_per_stage": manifest.levels_per_stage,
+        "family": manifest.family,
         "ii_cycles": manifest.ii_cycles,
         "latency_cycles": manifest.latency_cycles,
         "latency_meaning": "from the first input beat to the first output beat, no stalls",
@@ -304,6 +307,7 @@ def _manifest(table: dict[str, Any]) -> Manifest:
         fields=tuple(str(name) for name in taken["fields"]),
         classes=int(table["classes"]),
         levels_per_stage=int(table["levels_per_stage"]),
+        family=str(table["family"]),
         ii_cycles=int(table["ii_cycles"]),
         latency_cycles=int(table["latency_cycles"]),
         layers=tuple(_layer(entry) for entry in table["layers"]),

@@ -65,9 +65,7 @@ class LayerRtl:
     cost: Cost
 
 
-def emit_layer(
-    resolved: LayerRows, module: str, levels_per_stage: int, fabric: Fabric
-) -> LayerRtl:
+def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int, fabric: Fabric) -> LayerRtl:
     """Write the module of one layer.
 
     Args:
@@ -82,7 +80,9 @@ def emit_layer(
         outputs, latency = _emit_sums(body, resolved, score_bits, levels_per_stage)
     else:
         outputs, latency = _emit_thresholds(body, resolved, levels_per_stage, fabric)
-    outputs = {j: f"1'b{int(bit)};  // in every image" for j, bit in resolved.constants.items()} | outputs
+    outputs = {
+        j: f"1'b{int(bit)};  // in every image" for j, bit in resolved.constants.items()
+    } | outputs
     width = max(score_bits, 1)
     assigns = []
     for j, row in enumerate(resolved.rows):

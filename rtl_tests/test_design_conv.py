@@ -21,7 +21,9 @@ def test_random_conv_networks(seed):
     """Latency and interval equal the cycle model's, every class and score the reference's."""
     network = random_conv_network(seed)
     levels = int(np.random.default_rng(seed).integers(1, 4))
-    design, folder = core_of(network, Choices(levels_per_stage=levels))
+    design, folder = core_of(
+        network, Choices(levels_per_stage=levels, family=["", "xc7"][seed % 2])
+    )
     images = random_images(network, 14, seed)
     check_core(design, folder, images)
     check_core(design, folder, images, send=70, receive=50, seed=seed)

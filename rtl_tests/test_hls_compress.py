@@ -1,19 +1,23 @@
-"""The heap's schedule keeps the sum and ends in two rows."""
+"""The adders that bring a heap down to two numbers, and widths."""
 
 import pytest
 
-from sbnn.hls.compress import count_width, schedule, signed_width
+from sbnn.hls.compress import count_width, signed_width, to_two_rows
 
 
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 15, 16, 63, 64, 100, 784])
-def test_schedule_keeps_the_weight_of_all_bits(n):
-    plan = schedule((n,))
-    for heights in plan.heights:
-        assert sum(height << column for column, height in enumerate(heights)) == n
-    assert max(plan.heights[-1]) <= 2
-    assert len(plan.heights[-1]) <= count_width(n)
-    # A full adder turns three bits into two: as many of them as bits have gone.
-    assert plan.full_adders == n - sum(plan.heights[-1])
+@pytest.mark.parametrize("bits", [1, 8])
+def test_adders_leave_two_rows_of_the_same_sum(n, bits):
+    heights = [n] * bits + [0] * 12
+    for column, count in enumerate(to_two_rows([n] * bits)):
+        heights[column] -= 2 * count
+        heights[column + 1] += count
+    assert all(0 <= height <= 2 for height in heights)
+    assert sum(height << column for column, height in enumerate(heights)) == n * ((1 << bits) - 1)
+
+
+def test_nothing_to_add():
+    assert sum(to_two_rows([])) == sum(to_two_rows([0])) == sum(to_two_rows([2, 2])) == 0
 
 
 def test_widths():

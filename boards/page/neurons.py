@@ -137,7 +137,7 @@ def figures(facts: Facts, index: int) -> list[tuple[str, str]]:
         found.append(("offsets", f"{layer.offset.min()} to {layer.offset.max()}, one per class"))
     tables = sum(made.cost.tables.values())
     found += [
-        ("neurons as truth tables", f"{tables:,}"),
+        ("outputs of truth tables", f"{tables:,}"),
         ("full adders", f"{made.cost.full_adders:,}"),
         latency,
     ]
