@@ -4,11 +4,11 @@
 
     v + H >= Q   is   floor((v + t) / 2) + H / 2 >= ceil(Q / 2),   t = Q mod 2
 
-where v is what the column and the carry digit before it hold and H is what stands above. So a column passes one
-digit on, clipped to the values that still matter (below Q - max H all fail, from Q on all pass), of at most four
-values in two bits: a carry table. The rest ends in one of two ways: a table, as soon as few enough bits are
-left; or, where Q or its distance from the largest sum is at most 3, a tree of saturating digits, which needs no
-adder at all (an OR where Q is 1).
+where v is what the column and the carry digit before it hold and H is what stands above. So a column passes
+one digit on, clipped to the values that still matter (below Q - max H all fail, from Q on all pass), of at
+most four values in two bits: a carry table. The rest ends in one of two ways: a table, as soon as few enough
+bits are left; or, where Q or its distance from the largest sum is below 4, a tree of saturating digits, which
+needs no adder at all (an OR where Q is 1).
 """
 
 from collections.abc import Sequence

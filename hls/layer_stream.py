@@ -5,10 +5,10 @@ from string import Template
 
 import numpy as np
 
+from sbnn.hls.fabric import LUT6
 from sbnn.hls.layer import NetworkError, SparseLayer
 from sbnn.hls.rows import resolve_layer
 from sbnn.hls.stitch import rtl_source
-from sbnn.hls.fabric import LUT6
 from sbnn.hls.wired import emit_layer
 
 LAYER_MODULES = ("sbnn_unpack", "sbnn_fifo", "sbnn_flow")

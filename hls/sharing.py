@@ -1,10 +1,10 @@
 """Which bits meet in which full adder, so that neurons share adders.
 
-How many adders a column needs depends on its height only; which bits they take is free. Neurons that read the
-same three inputs can share the adder of these three, its sum, its carry, and then the adders behind it. Each
-level takes the most common pair of literals and its most common third, again and again, and what nobody shares
-in order. A literal is 2 * signal + complemented: adding (~a, ~b, ~c) gives the complements of the sum and the
-carry of (a, b, c), so both are one adder.
+How many adders a column needs depends on its height only; which bits they take is free. Neurons that read
+the same three inputs share the adder of these three, its sum and its carry, and may share what follows. Each
+level takes the most common triple of literals, again and again, and what nobody shares in order. A literal is
+2 * signal + complemented: adding (~a, ~b, ~c) gives the complements of the sum and the carry of (a, b, c), so
+both are one adder.
 """
 
 import heapq
@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Pairs are looked for among at most about this many literals of a column, so that the work stays linear in the
-# literals. Only columns that are much higher (dense layers) feel it.
+# Pairs are looked for among about this many literals of a column at most, so that the work stays linear in
+# the literals. Only columns that are much higher (dense layers) feel it.
 WINDOW = 48
 # A triple that so many columns share is taken without looking whether another is shared by more.
 ENOUGH = 8
@@ -43,7 +43,7 @@ class Sharing:
     Attributes:
         signals: number of signals before the adders; adder i gives the sum `signals + 2*i` and the carry
             after it.
-        levels: per level the three literals of each adder, of earlier levels only, the first not complemented.
+        levels: per level the three literals of each adder, of earlier levels, the first not complemented.
         columns: per request the literals that are left in each column.
         instances: how many adders there were without sharing.
     """
@@ -128,7 +128,7 @@ def choose(columns: Sequence[Sequence[int]], counts: Sequence[int]) -> list[list
 
 
 class _Greedy:
-    """The most common pair and its most common third, until no triple is wanted twice.
+    """The most common triple, until none is wanted twice; pairs bound how common theirs can be.
 
     A part is what a column holds within one window of signals; `members` maps its signals to whether they are
     complemented. A pair is (a, b, whether exactly one of them is complemented), so that both polarities of an
@@ -157,7 +157,7 @@ class _Greedy:
         queue = [(-count, pair) for pair, count in _common_pairs(self.members)]
         heapq.heapify(queue)
         while queue:
-            count, (a, b, differ) = heapq.heappop(queue)
+            _, (a, b, differ) = heapq.heappop(queue)
             parts = self._having(a, b, differ)
             if len(parts) < 2:
                 continue
@@ -165,7 +165,7 @@ class _Greedy:
                 2 * signal + (off ^ self.members[part][a])
                 for part in parts
                 for signal, off in self.members[part].items()
-                if signal not in (a, b)
+                if signal > b
             )
             third, best = max(thirds.items(), key=lambda item: (item[1], -item[0]), default=(0, 0))
             if best < 2:
@@ -205,7 +205,7 @@ def _window(columns: Sequence[Sequence[int]]) -> int:
 
 
 def _common_pairs(members: Sequence[dict[int, int]]) -> list[tuple[tuple[int, int, int], int]]:
-    """Return ((a, b, differ), count) of all pairs that at least two parts hold."""
+    """Return ((a, b, differ), count) of pairs that at least two parts hold."""
     codes = []
     for part in members:
         signals = np.fromiter(part.keys(), np.int64, len(part))
@@ -213,14 +213,14 @@ def _common_pairs(members: Sequence[dict[int, int]]) -> list[tuple[tuple[int, in
         low, high = np.triu_indices(len(part), 1)
         codes.append((signals[low] << 32) | (signals[high] << 1) | (off[low] ^ off[high]))
     found, counts = np.unique(np.concatenate(codes), return_counts=True)
-    common = found[counts > 1]
+    found, counts = found[counts > 1], counts[counts > 1]
     pairs = zip(
-        (common >> 32).tolist(),
-        (common >> 1 & 0x7FFFFFFF).tolist(),
-        (common & 1).tolist(),
+        (found >> 32).tolist(),
+        (found >> 1 & 0x7FFFFFFF).tolist(),
+        (found & 1).tolist(),
         strict=True,
     )
-    return list(zip(pairs, counts[counts > 1].tolist(), strict=True))
+    return list(zip(pairs, counts.tolist(), strict=True))
 
 
 def _trim(heap: list[list[int]]) -> tuple[tuple[int, ...], ...]:
