@@ -27,6 +27,8 @@ def main() -> None:
     step.add_argument("--out", type=Path, required=True, help="folder for rtl/ and manifest.json")
     step.add_argument("--board", default="generic", help="name for the manifest")
     step.add_argument("--levels", type=int, default=2, help="full-adder levels between registers")
+    step.add_argument("--clock-mhz", type=float, help="levels by the delay model instead")
+    step.add_argument("--family", help="of the delay model: ecp5, ice40, gowin, xc7 or xcup")
     step.add_argument("--beat-bits", type=int, default=64, help="width of s_axis_tdata")
     step.add_argument("--out-beat-bits", type=int, default=64, help="width of m_axis_tdata")
     step.add_argument("--no-scores", action="store_true", help="send the class only")
@@ -73,12 +75,16 @@ def _lower(arguments: argparse.Namespace) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
+    from sbnn.hls.delay import levels_that_fit
     from sbnn.hls.design import Choices
     from sbnn.hls.generate import generate
     from sbnn.hls.network import load
 
+    levels = arguments.levels
+    if arguments.clock_mhz is not None:
+        levels = levels_that_fit(arguments.family or "", arguments.clock_mhz)
     choices = Choices(
-        levels_per_stage=arguments.levels,
+        levels_per_stage=levels,
         beat_bits=arguments.beat_bits,
         out_beat_bits=arguments.out_beat_bits,
         scores=not arguments.no_scores,
@@ -86,7 +92,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     manifest = generate(load(arguments.network), choices, arguments.board, arguments.out)
     print(
         f"{arguments.out / 'rtl'}: {len(manifest.sources)} files, one image every "
-        f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles"
+        f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles, "
+        f"a register every {levels} levels"
     )
 
 

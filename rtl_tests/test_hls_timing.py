@@ -1,10 +1,22 @@
 """Delay model and static timing: paths that are known by hand, and what a clock leaves time for."""
 
 import json
+import subprocess
+import sys
 
 import pytest
+from networks import command, random_network
 
-from sbnn.hls.delay import DELAYS, MOST_LEVELS, READERS, DelayError, levels_that_fit
+from sbnn.hls.delay import (
+    DELAYS,
+    INPUT_READERS,
+    MARGIN,
+    MOST_LEVELS,
+    READERS,
+    DelayError,
+    levels_that_fit,
+)
+from sbnn.hls.manifest import load_manifest
 from sbnn.hls.timing import TimingError, read_netlist, slowest_path, slowest_paths
 
 XC7 = DELAYS["xc7"]
@@ -99,9 +111,9 @@ def test_modules_that_kept_their_boundary():
 
 def test_netlists_that_cannot_be_timed(tmp_path):
     loop = {"top": module(cell("LUT1", I0=10, O=11), cell("LUT1", I0=11, O=10))}
-    with pytest.raises(TimingError, match="^top: a loop"):
+    with pytest.raises(TimingError, match=r"^top: a loop"):
         slowest_path(loop, "top", "xc7")
-    with pytest.raises(TimingError, match="^top: no path"):
+    with pytest.raises(TimingError, match=r"^top: no path"):
         slowest_path({"top": module(cell("LUT1", I0=10, O=11))}, "top", "xc7")
     with pytest.raises(TimingError, match="not a netlist"):
         read_netlist(tmp_path / "none.json")
@@ -114,20 +126,36 @@ def test_levels_that_fit_are_the_most_that_do(family):
     delays = DELAYS[family]
 
     def path(levels):
-        return delays.clock_to_q + levels * (delays.net(READERS) + delays.lut) + delays.setup
+        first = delays.net(INPUT_READERS) + delays.lut
+        others = (levels - 1) * (delays.net(READERS) + delays.lut)
+        return delays.clock_to_q + first + others + delays.setup
 
     for mhz in (5, 12, 25, 50, 100, 150):
         try:
             levels = levels_that_fit(family, mhz)
         except DelayError:
-            assert path(1) > 1000 / mhz
+            assert path(1) > MARGIN * 1000 / mhz
             continue
-        assert path(levels) <= 1000 / mhz
-        assert levels == MOST_LEVELS or path(levels + 1) > 1000 / mhz
+        assert path(levels) <= MARGIN * 1000 / mhz
+        assert levels == MOST_LEVELS or path(levels + 1) > MARGIN * 1000 / mhz
+
+
+def test_generate_takes_a_clock(tmp_path):
+    network = tmp_path / "network.npz"
+    random_network(1, largest=40).save(network)
+    argv = [sys.executable, "-m", "sbnn.hls", "generate", str(network), "--out", str(tmp_path)]
+    command([*argv, "--clock-mhz", "150", "--family", "ecp5"])
+    made = load_manifest(tmp_path / "manifest.json")
+    assert made.levels_per_stage == levels_that_fit("ecp5", 150)
+    done = subprocess.run(
+        [*argv, "--clock-mhz", "150"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("sbnn.hls: family : no delays known; there are: ecp5, ")
 
 
 def test_clocks_and_families_that_are_refused():
     with pytest.raises(DelayError, match=r"^800 MHz leaves no time for a LUT .* up to \d+ MHz$"):
         levels_that_fit("ecp5", 800)
-    with pytest.raises(DelayError, match="^family max10: no delays known"):
+    with pytest.raises(DelayError, match=r"^family max10: no delays known"):
         levels_that_fit("max10", 100)
