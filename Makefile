@@ -74,8 +74,9 @@ hls: $(B)/manifest.json ## lower MODEL to the integer network and generate its R
 # comment in the generator does not start a new place and route.
 $(B)/generated: $(M)/network.npz $(CORE_SOURCES) | $(READY)
 	$(PY) -m sbnn.hls generate $< --out $(B) --board $(BOARD) $(if $(NO_SCORES),--no-scores) \
-	  --levels $$($(PY) -m sbnn.boards show $(BOARD) levels_per_stage) \
-	  --family $$($(PY) -m sbnn.boards show $(BOARD) family)
+	  --family $$($(PY) -m sbnn.boards show $(BOARD) family) \
+	  $(if $(CLOCK_MHZ),--clock-mhz $(CLOCK_MHZ),\
+	  --levels $$($(PY) -m sbnn.boards show $(BOARD) levels_per_stage))
 	@touch $@
 
 $(B)/manifest.json: $(B)/generated

@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
+from sbnn.boards.backends.fit import budget_table
 from sbnn.boards.board import Board, board_names, load_board
 from sbnn.boards.build import SEED, make_bitstream, make_deploy, make_project
 from sbnn.boards.page import write_index, write_page
 from sbnn.boards.registers import register_table
 from sbnn.boards.table import board_table
 from sbnn.boards.vivado_project import COMMAND
+from sbnn.hls.manifest import load_manifest
 from sbnn.train.errors import run_command
 
 
@@ -26,6 +28,9 @@ def main() -> None:
         print(write_page(arguments.build))
     elif arguments.command == "index":
         print(write_index(arguments.builds))
+    elif arguments.command == "estimate":
+        manifest = load_manifest(arguments.build / "manifest.json")
+        print(budget_table(load_board(arguments.board), manifest), end="")
     elif arguments.command is not None:
         _build(arguments, load_board(arguments.board))
     elif arguments.list:
@@ -75,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     page.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
     index = commands.add_parser("index", help="write index.html of all builds")
     index.add_argument("--builds", required=True, type=Path, help="folder of the builds")
+    estimate = commands.add_parser("estimate", help="which layer takes how much of a board")
+    estimate.add_argument("--board", required=True, help="name of a board")
+    estimate.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
     commands.add_parser("bench", help="measure the README's figures again (make bench)")
     return parser
 

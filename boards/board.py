@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sbnn.hls.delay import levels_that_fit
 from sbnn.train.errors import UserError
 
 BOARDS = Path(__file__).resolve().parent
@@ -103,7 +104,8 @@ class Board:
         shell: what surrounds the core, one of `SHELLS`.
         flows: the ways to a bitstream, best first, from `FLOWS`.
         router: nextpnr's router, one of `ROUTERS`.
-        levels_per_stage: levels of logic between two registers of the generated core.
+        levels_per_stage: levels of logic between two registers of the generated core; where board.toml says
+            nothing, what the family's delay model has time for at the board's clock.
         clock: the clock of the core.
         budget: what the part holds.
         uart: the serial port, None where the board has none that the FPGA reaches.
@@ -178,11 +180,15 @@ def _board(table: "_Table") -> Board:
     clock, budget = table.section("clock"), table.section("budget")
     if clock is None or budget is None:  # section() has raised; this tells the type checker
         raise BoardError(f"{table.where}: clock and budget are needed")
+    family = table.choice("family", FAMILIES)
+    mhz = clock.frequency("mhz")
+    # An override is for boards on which more registers were found to be worth their flip-flops.
+    levels = table.count("levels_per_stage", default=0) or levels_that_fit(family, mhz)
     board = Board(
         name=table.text("name"),
         title=table.text("title"),
         vendor=table.text("vendor"),
-        family=table.choice("family", FAMILIES),
+        family=family,
         part=table.text("part"),
         package=table.text("package"),
         speed=table.text("speed"),
@@ -190,8 +196,8 @@ def _board(table: "_Table") -> Board:
         shell=table.choice("shell", SHELLS),
         flows=table.choices("flows", FLOWS),
         router=table.choice("router", ROUTERS, default="default"),
-        levels_per_stage=table.count("levels_per_stage"),
-        clock=Clock(clock.frequency("mhz"), clock.text("pin", default=""), clock.text("source")),
+        levels_per_stage=levels,
+        clock=Clock(mhz, clock.text("pin", default=""), clock.text("source")),
         budget=Budget(
             lut=budget.count("lut"),
             ff=budget.count("ff"),
@@ -308,9 +314,11 @@ class _Table:
             raise self._wrong(key, value, "a table of strings")
         return dict(value)
 
-    def count(self, key: str, least: int = 1) -> int:
+    def count(self, key: str, least: int = 1, default: int | None = None) -> int:
         need = f"an integer of {least} or more"
-        value = self._get(key, need)
+        value = self._get(key, need, default)
+        if default is not None and key not in self._values:
+            return default
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self._wrong(key, value, need)
         return value

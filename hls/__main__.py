@@ -1,4 +1,4 @@
-"""Command line: python -m sbnn.hls lower|generate|synth; each reads one file and writes one folder."""
+"""Command line: python -m sbnn.hls lower|generate|synth|timing|fit."""
 
 import argparse
 import json
@@ -16,6 +16,7 @@ def main() -> None:
     step = steps.add_parser("lower", help="QONNX to the integer network")
     step.add_argument("onnx", type=Path, help="a .onnx file")
     step.add_argument("--name", required=True, help="the model's name")
+    step.add_argument("--divide", type=int, help="the graph takes pixel / this, such as 255")
     step.add_argument(
         "--out", type=Path, required=True, help="folder for network.npz and the graphs"
     )
@@ -26,7 +27,10 @@ def main() -> None:
     step.add_argument("--out", type=Path, required=True, help="folder for rtl/ and manifest.json")
     step.add_argument("--board", default="generic", help="name for the manifest")
     step.add_argument("--levels", type=int, default=2, help="levels of logic between registers")
-    step.add_argument("--family", default="", help="choose the logic for it: ecp5, xc7, ...")
+    step.add_argument("--clock-mhz", type=float, help="levels by the delay model instead")
+    step.add_argument(
+        "--family", default="", help="to choose logic for: ecp5, ice40, gowin, xc7 or xcup"
+    )
     step.add_argument("--beat-bits", type=int, default=64, help="width of s_axis_tdata")
     step.add_argument("--out-beat-bits", type=int, default=64, help="width of m_axis_tdata")
     step.add_argument("--no-scores", action="store_true", help="send the class only")
@@ -37,6 +41,20 @@ def main() -> None:
     step.add_argument("--family", required=True, help="ecp5, ice40, gowin, xc7 or xcup")
     step.set_defaults(run=_synth)
 
+    step = steps.add_parser("timing", help="the slowest path of a netlist, by the delay model")
+    step.add_argument("netlist", type=Path, help="what yosys' write_json wrote")
+    step.add_argument("--family", required=True, help="ecp5, ice40, gowin, xc7 or xcup")
+    step.set_defaults(run=_timing)
+
+    step = steps.add_parser("fit", help="fit the estimates' weights to measured.json")
+    step.add_argument(
+        "networks", type=Path, nargs="*", help="network.npz to bring up to date first"
+    )
+    step.add_argument("--family", action="append", help="of the networks; all, if left out")
+    step.add_argument("--levels", type=int, help="full-adder levels between registers")
+    step.add_argument("--scratch", type=Path, default=Path("build/measured"), help="for yosys")
+    step.set_defaults(run=_fit)
+
     arguments = parser.parse_args()
     arguments.run(arguments)
 
@@ -45,7 +63,9 @@ def _lower(arguments: argparse.Namespace) -> None:
     # FINN takes seconds to import, and generate and synth do not need it.
     from sbnn.hls.lower import lower_with_report
 
-    lowered = lower_with_report(arguments.onnx, arguments.name, arguments.out)
+    lowered = lower_with_report(
+        arguments.onnx, arguments.name, arguments.out, divisor=arguments.divide
+    )
     report = json.dumps(lowered.report(), indent=2) + "\n"
     write_atomic(arguments.out / "lower.json", report)
     lowered.network.save(arguments.out / "network.npz")
@@ -57,12 +77,16 @@ def _lower(arguments: argparse.Namespace) -> None:
 
 
 def _generate(arguments: argparse.Namespace) -> None:
+    from sbnn.hls.delay import levels_that_fit
     from sbnn.hls.design import Choices
     from sbnn.hls.generate import generate
     from sbnn.hls.network import load
 
+    levels = arguments.levels
+    if arguments.clock_mhz is not None:
+        levels = levels_that_fit(arguments.family, arguments.clock_mhz)
     choices = Choices(
-        levels_per_stage=arguments.levels,
+        levels_per_stage=levels,
         family=arguments.family,
         beat_bits=arguments.beat_bits,
         out_beat_bits=arguments.out_beat_bits,
@@ -71,7 +95,8 @@ def _generate(arguments: argparse.Namespace) -> None:
     manifest = generate(load(arguments.network), choices, arguments.board, arguments.out)
     print(
         f"{arguments.out / 'rtl'}: {len(manifest.sources)} files, one image every "
-        f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles"
+        f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles, "
+        f"a register every {levels} levels"
     )
 
 
@@ -83,6 +108,33 @@ def _synth(arguments: argparse.Namespace) -> None:
         arguments.folder, load_manifest(arguments.folder / "manifest.json"), arguments.family
     )
     print(table(report), end="")
+
+
+def _timing(arguments: argparse.Namespace) -> None:
+    from sbnn.hls.timing import read_netlist, slowest_path
+
+    path = slowest_path(*read_netlist(arguments.netlist), arguments.family)
+    print(
+        f"{path.mhz:.1f} MHz ({path.nanoseconds:.2f} ns): {path.levels} LUTs from {path.start} "
+        f"to {path.end}"
+    )
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    from sbnn.hls.fit import fit, write_weights
+    from sbnn.hls.measure import choices_of, measure, read_rows
+    from sbnn.hls.network import load
+
+    if arguments.networks:
+        choices = choices_of(arguments.family, arguments.levels)
+        measure([load(path) for path in arguments.networks], choices, arguments.scratch)
+    fits = fit(read_rows())
+    write_weights(fits)
+    for one in fits:
+        print(
+            f"{one.family} {one.unit}: {one.rows} parts, layers within {100 * one.error:.1f} %, "
+            f"streams within {100 * one.stream_error:.1f} %"
+        )
 
 
 if __name__ == "__main__":

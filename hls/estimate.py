@@ -1,85 +1,118 @@
-"""Estimate the LUTs of a design from its full adders, sums and tables, before any synthesis."""
+"""Estimate the LUTs of a design from what it is made of, before any synthesis.
 
-from typing import Any
+An estimate is linear: every full adder, truth table, addition and so on times its weight, by family. The
+weights in weights.json are fitted to yosys's counts in measured.json (`sbnn.hls.fit`).
+"""
 
-from sbnn.hls.manifest import Manifest
+import json
+from functools import cache
+from pathlib import Path
+
+from sbnn.hls.manifest import LayerFacts, Manifest
+from sbnn.train.errors import UserError
+
+WEIGHTS = Path(__file__).resolve().parent / "weights.json"
+STREAMS = "streams"
+# What one table of more than 6 inputs takes doubles with each of them.
+WIDEST_TABLE = 6
 
 
-def estimate_layers(manifest: Manifest, family: str) -> dict[str, int]:
+class EstimateError(UserError):
+    """There are no weights for what was asked."""
+
+
+def estimate_layers(manifest: Manifest, family: str, unit: str = "lut") -> dict[str, int]:
     """Return {layer name: LUTs}, with `streams` for what surrounds the layers.
 
     Args:
         manifest: a design's manifest.
         family: key of `sbnn.hls.synth.FAMILIES`.
+        unit: "lut", as yosys counts them, or "sites" of LUTs that pair (7-series).
+
+    Raises:
+        EstimateError: no weights of that family and unit.
     """
-    weights = _WEIGHTS[6 if family in ("xc7", "xcup") else 4]
-    luts = {}
-    for layer in manifest.layers:
-        tables = sum(weights["table"][n] * count for n, count in layer.cost.tables.items())
-        luts[layer.name] = round(
-            weights["full_adder"] * layer.cost.full_adders
-            + weights["sum_bit"]
-            * sum(
-                n * count for widths in layer.cost.additions.values() for n, count in widths.items()
-            )
-            + tables
-        )
-    streams = weights["score_bit"] * manifest.classes * manifest.score_bits
-    if manifest.encoding == "bytes":
-        streams += _windows(manifest, family)
-    luts["streams"] = round(streams)
-    return luts
+    weights = _weights().get(_measured(family), {}).get(unit)
+    if weights is None:
+        known = ", ".join(f"{name} {key}" for name, units in _weights().items() for key in units)
+        raise EstimateError(f"no estimate of {family} {unit}: hls/weights.json has {known}")
+    return {
+        part: round(sum(weights.get(name, 0.0) * value for name, value in found.items()))
+        for part, found in features(manifest, family).items()
+    }
 
 
-def _windows(manifest: Manifest, family: str) -> float:
-    """Return the LUTs of pixels, windows and the queues between segments.
+def features(manifest: Manifest, family: str) -> dict[str, dict[str, float]]:
+    """Return {layer name or `streams`: {what it is made of: how many}}.
 
-    Fitted to yosys 0.70 on the modules by themselves: a beat's shifter, counters, and memories in LUTs.
+    Args:
+        manifest: a design's manifest.
+        family: key of `sbnn.hls.synth.FAMILIES`; memories differ.
     """
+    found = {layer.name: _layer(layer) for layer in manifest.layers}
+    return found | {STREAMS: _streams(manifest, _measured(family))}
+
+
+def _measured(family: str) -> str:
+    """Return the family whose weights hold: UltraScale+ has the LUTs of 7-series."""
+    return "xc7" if family == "xcup" else family
+
+
+@cache
+def _weights() -> dict[str, dict[str, dict[str, float]]]:
+    weights: dict[str, dict[str, dict[str, float]]] = json.loads(WEIGHTS.read_text())
+    return weights
+
+
+def _layer(layer: LayerFacts) -> dict[str, float]:
+    values: dict[str, float] = {"full_adder": layer.cost.full_adders}
+    for inputs, count in layer.cost.tables.items():
+        name = f"table_{min(inputs, WIDEST_TABLE)}"
+        size = 2 ** max(0, inputs - WIDEST_TABLE)
+        values[name] = values.get(name, 0) + size * count
+    for kind, widths in layer.cost.additions.items():
+        values[f"{kind}_bit"] = sum(width * count for width, count in widths.items())
+    return {name: value for name, value in values.items() if value}
+
+
+def _streams(manifest: Manifest, family: str) -> dict[str, float]:
+    """Return what surrounds the layers: the choice of the class, beats, windows, queues."""
+    # Sign extension is not stored.
+    result = (len(manifest.fields) - 1) * manifest.score_bits + (manifest.classes - 1).bit_length()
+    values: dict[str, float] = {
+        "argmax_bit": (manifest.classes - 1) * manifest.score_bits,
+        "memory": _memory(family, result, manifest.segments[-1].queue_depth),
+    }
+    if manifest.encoding == "bits":
+        return values | {"beat": manifest.in_beats}
     first = manifest.segments[0].map
     channels = manifest.bits // (8 * first[0] * first[1])
     held = manifest.in_beat_bits + 8 * (channels - 1)
-    luts = held * (1.6 + 0.57 * min(channels, manifest.in_beat_bits // 8))
-    luts += _memory(family, 1, 8) + 30  # which images were cut short
+    values |= {
+        # A beat's shifter: as many steps as channels, or as bytes.
+        "pixel_bit": held,
+        "shift_bit": held * min(channels, manifest.in_beat_bits // 8),
+    }
+    values["memory"] += _memory(family, 1, 8)  # which images were cut short
     for segment in manifest.segments:
         _, columns, channels, bits = segment.map
         if segment.window:
-            luts += 20 + channels * bits / 2  # counters; padding's zeros, where there is any
-            luts += _memory(family, (segment.window[0] - 1) * channels * bits, columns)
-        else:
-            luts += 11
+            left, right = segment.padding[1], segment.padding[3]
+            width, word = columns + left + right, channels * bits
+            values["memory"] += _memory(family, (segment.window[0] - 1) * word, width)
+            values["padded_bit"] = values.get("padded_bit", 0) + word * any(segment.padding)
     by_name = {layer.name: layer for layer in manifest.layers}
     for segment in manifest.segments[:-1]:
-        luts += 7 * (segment.queue_depth - 1).bit_length()
-        luts += _memory(family, by_name[segment.layers[-1]].mh, segment.queue_depth)
-    return luts
+        words = segment.queue_depth
+        values["address_bit"] = values.get("address_bit", 0) + (words - 1).bit_length()
+        values["memory"] += _memory(family, by_name[segment.layers[-1]].mh, words)
+    return {name: value for name, value in values.items() if value}
 
 
 def _memory(family: str, bits: int, words: int) -> int:
     """Return the LUTs of a memory and of what chooses between its banks."""
     if family == "ice40":  # block memories only
         return 0
-    wide, deep = (6, 32) if family in ("xc7", "xcup") else (4, 16)
+    wide, deep = (6, 32) if family == "xc7" else (4, 16)
     banks = -(-words // deep)
     return 4 * -(-bits // wide) * banks + bits * (banks - 1)
-
-
-# LUTs per element, fitted to yosys 0.70 over 26 layers (the four sparse MNIST models and the digits models)
-# for the smallest largest error: 10.0 % on ECP5, 9.5 % on 7-series. A full adder is two LUTs (sum, carry)
-# less what the mapper merges; comparisons with a constant vanish into the addition before them; truth tables
-# share logic between neurons. iCE40 and Gowin take ECP5's weights: at most 11 % off on the ten layers each of
-# digits, digits-xi and tfc-sbnn95.
-_WEIGHTS: dict[int, dict[str, Any]] = {
-    4: {
-        "full_adder": 1.84,
-        "sum_bit": 0.87,
-        "score_bit": 5.3,
-        "table": {0: 0, 1: 0.58, 2: 0.58, 3: 0.58, 4: 0.58, 5: 1.16, 6: 2.31},
-    },
-    6: {
-        "full_adder": 1.7,
-        "sum_bit": 0.45,
-        "score_bit": 5.1,
-        "table": {0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0},
-    },
-}

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN, InferMissingGemmBias
-from finn.transformation.streamline import Streamline
 from finn.transformation.streamline.absorb import (
     AbsorbConsecutiveTransposes,
     AbsorbTransposeIntoMultiThreshold,
@@ -59,6 +58,7 @@ from sbnn.hls.finn_passes import (
     GuardConstantNeurons,
     InferSparsePopcountMVAU,
     PutConstantsSecond,
+    StreamlineWholeMatrices,
 )
 from sbnn.hls.finn_read import read
 from sbnn.hls.finn_source import Source, layer_names
@@ -177,7 +177,7 @@ def lower_with_report(
     weights = ExtractSparseBinaryWeights(exact, layers)
     model = run("extract_sparse_binary_weights", model, _named(weights))
     model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN(), SetChannelsFirst()))
-    model = run("streamline", model, _named(Streamline()))
+    model = run("streamline", model, _named(StreamlineWholeMatrices()))
     model = run("round_and_clip_thresholds", model, _named(RoundAndClipThresholds()))
     roundings = compare_thresholds(model, exact.layers, layers)
     model = run("lower_convs_to_matmul", model, _named(LowerConvsToMatMul()))

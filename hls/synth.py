@@ -2,15 +2,17 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.manifest import Manifest
 from sbnn.hls.pairing import SITES, count_sites
+from sbnn.hls.timing import slowest_path
 from sbnn.hls.tools import ToolError, run_tool
 from sbnn.train.files import digest, write_atomic
 
@@ -81,7 +83,7 @@ FAMILIES = {
     # Delays as flip-flops, of which a slice has twice as many as LUTs: a delay of three takes a LUT as a
     # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761.
     "xc7": Family(
-        "synth_xilinx -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+        "synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
         {r"LUT[1-6]|INV": 1} | SITES,
         r"FD[RSCP]E",
         r"CARRY4",
@@ -117,16 +119,68 @@ def synthesise(folder: Path, manifest: Manifest, family: str) -> dict[str, Any]:
     """
     if family not in FAMILIES:
         raise ToolError(f"family {family}: not known; there are: {', '.join(sorted(FAMILIES))}")
-    kind, top = FAMILIES[family], manifest.top
-    modules = [layer.module for layer in manifest.layers]
-    script = [
-        f"read_verilog -sv {' '.join(manifest.sources)}",
-        f"hierarchy -top {top}",
-        f"setattr -mod -set keep_hierarchy 1 {' '.join(modules)}",
-        f"{kind.command} -top {top}",
+    script = _script(manifest, FAMILIES[family])
+    cells, netlist = _run(folder, manifest, script)
+    sites = None
+    if FAMILIES[family].pairs:
+        sites = {name: count_sites(module) for name, module in netlist.items()}
+    report = make_report(manifest, cells, family, sites)
+    path = slowest_path(netlist, manifest.top, family)
+    report["timing"] = vars(path) | {"mhz": round(path.mhz, 1)}
+    write_atomic(folder / "report" / "synth.json", json.dumps(report, indent=2) + "\n")
+    write_atomic(folder / "report" / "synth.txt", table(report))
+    return report
+
+
+def count_parts(
+    folder: Path, manifest: Manifest, family: str, known: Collection[str]
+) -> dict[str, dict[str, int]]:
+    """Return {layer name or "streams": counts} of a core, without what is known already.
+
+    Args:
+        folder: build folder with rtl/.
+        manifest: of the core.
+        family: key of `FAMILIES`.
+        known: names of layers that stay black boxes.
+
+    Raises:
+        ToolError: yosys failed.
+    """
+    kind = FAMILIES[family]
+    names = {layer.module: layer.name for layer in manifest.layers}
+    boxes = [module for module, name in names.items() if name in known]
+    cells, netlist = _run(folder, manifest, _script(manifest, kind, boxes))
+    counts: dict[str, dict[str, int]] = defaultdict(Counter)
+    for module, found in cells.items():
+        part = counts[names.get(module.lstrip("\\"), "streams")]
+        for key, number in _count(kind, found["num_cells_by_type"]).items():
+            part[key] += number
+        if kind.pairs:
+            part["sites"] += count_sites(netlist[module.lstrip("\\")])
+    return {name: dict(part) for name, part in counts.items()}
+
+
+def _script(manifest: Manifest, kind: Family, boxes: Collection[str] = ()) -> list[str]:
+    """Return the lines of a yosys script that synthesises a core around modules that stay black boxes."""
+    modules = [layer.module for layer in manifest.layers if layer.module not in boxes]
+    hidden = [name for name in manifest.sources if PurePosixPath(name).stem in boxes]
+    read = [name for name in manifest.sources if name not in hidden]
+    keep = f"setattr -mod -set keep_hierarchy 1 {' '.join(modules)}"
+    return [
+        *([f"read_verilog -lib -sv {' '.join(hidden)}"] if hidden else []),
+        f"read_verilog -sv {' '.join(read)}",
+        f"hierarchy -top {manifest.top}",
+        *([keep] if modules else []),
+        f"{kind.command} -top {manifest.top}",
         "tee -q -o report/cells.json stat -json",
         "write_json -selected report/netlist.json",
     ]
+
+
+def _run(
+    folder: Path, manifest: Manifest, script: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run a script, unless this very one has been; return the modules of `stat -json` and `write_json`."""
     (folder / "report").mkdir(parents=True, exist_ok=True)
     write_atomic(folder / "report" / "synth.ys", "\n".join(script) + "\n")
     key = synthesis_key(manifest, script)
@@ -137,11 +191,7 @@ def synthesise(folder: Path, manifest: Manifest, family: str) -> dict[str, Any]:
         _run_yosys(folder)
         write_atomic(done, key)
     cells, netlist = (json.loads(path.read_text())["modules"] for path in made)
-    sites = {name: count_sites(module) for name, module in netlist.items()} if kind.pairs else None
-    report = make_report(manifest, cells, family, sites)
-    write_atomic(folder / "report" / "synth.json", json.dumps(report, indent=2) + "\n")
-    write_atomic(folder / "report" / "synth.txt", table(report))
-    return report
+    return cells, netlist
 
 
 def synthesis_key(manifest: Manifest, script: Sequence[str]) -> str:
@@ -250,4 +300,10 @@ def table(report: Mapping[str, Any]) -> str:
         for row in rows
     ]
     title = f"{report['model']} on {report['board']} ({report['family']}, {report['tool']})"
+    if "timing" in report:
+        path = report["timing"]
+        lines.append(
+            f"about {path['mhz']:g} MHz by the delay model: {path['levels']} LUTs from {path['start']} "
+            f"to {path['end']}"
+        )
     return "\n".join([title, *lines]) + "\n"

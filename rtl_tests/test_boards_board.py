@@ -11,6 +11,7 @@ from simulate import ROOT
 
 from sbnn.boards.board import BOARDS, BoardError, board_names, load_board
 from sbnn.boards.table import board_table
+from sbnn.hls.delay import levels_that_fit
 
 GOOD = """
 name = "demo"
@@ -61,6 +62,18 @@ def test_a_good_board_loads(tmp_path: Path) -> None:
         ("P11",),
     )
     assert board.leds_active_high
+
+
+def test_levels_between_registers_follow_from_the_clock(tmp_path: Path) -> None:
+    """The delay model chooses where the board says nothing; a board's own figure wins."""
+    assert load_board("demo", board_folder(tmp_path, GOOD)).levels_per_stage == 2
+    for mhz in (25, 100, 200):
+        folder = tmp_path / str(mhz)
+        folder.mkdir()
+        text = GOOD.replace("levels_per_stage = 2\n", "").replace("mhz = 25", f"mhz = {mhz}")
+        board = load_board("demo", board_folder(folder, text))
+        assert board.levels_per_stage == levels_that_fit("ecp5", mhz)
+    assert levels_that_fit("ecp5", 100) < levels_that_fit("ecp5", 25)
 
 
 PROCESSOR = '[processor]\nkind = "zynq7"\ncrystal_mhz = 50\npll_mhz = 1010\n'

@@ -171,7 +171,7 @@ def test_commands_of_both_placers() -> None:
     )
     assert stages["old"][0].argv[-1] == (
         "read_verilog -sv rtl/a.sv shell/top.sv; "
-        "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -top top; "
+        "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -nosrl -top top; "
         "write_json stages/top.json; tee -q -o stages/statistic.json stat -json"
     )
     assert " ".join(stages["old"][2].argv) == (

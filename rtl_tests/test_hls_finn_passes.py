@@ -20,6 +20,7 @@ from sbnn.export.execute import execute
 from sbnn.hls import reference
 from sbnn.hls.finn_compare import Rounding, compare_thresholds
 from sbnn.hls.finn_constants import LoweringError
+from sbnn.hls.finn_passes import StreamlineWholeMatrices
 from sbnn.hls.lower import lower_with_report
 
 PART = "xc7z020clg400-1"
@@ -108,6 +109,20 @@ def streamlined(tmp_path, model):
     lowered = lower_with_report(model, "net", tmp_path, IMAGES[:1])
     (path,) = (tmp_path / "intermediate_models").glob("*_round_and_clip_thresholds.onnx")
     return ModelWrapper(str(path)), lowered.source.layers, lowered.network.layers
+
+
+@pytest.mark.parametrize("frac", [0, 3])
+def test_streamlining_whole_matrices_is_finns(tmp_path, frac):
+    """Ours asks the datatype once per matrix; the graph is FINN's, byte for byte, signs absorbed."""
+    lower_with_report(random_graph(3, frac=frac), "random", tmp_path)
+    (before,) = tmp_path.glob("intermediate_models/*_convert_qonnx_to_finn.onnx")
+    ours, finns = ModelWrapper(str(before)), ModelWrapper(str(before))
+    muls = len(ours.get_nodes_by_op_type("Mul"))
+    ours, finns = ours.transform(StreamlineWholeMatrices()), finns.transform(Streamline())
+    assert ours.model.SerializeToString(deterministic=True) == finns.model.SerializeToString(
+        deterministic=True
+    )
+    assert len(ours.get_nodes_by_op_type("Mul")) < muls
 
 
 def test_a_wrong_finn_threshold_is_refused(tmp_path):

@@ -196,6 +196,25 @@ def test_penalty_reports_whether_it_hit(split, tmp_path):
     assert "MISSED its target density 0.01" in line
 
 
+def test_a_fan_in_is_exact_at_every_step(split, tmp_path, monkeypatch):
+    config = short("digits-conv", 4, rails=2, sparsity=Sparsity(fan_in=(6, 9, 6, 20)))
+    seen, loss = set(), fit_module._loss
+
+    def watched(config, module, *rest):
+        counts = [(layer.weight > 0).flatten(1).sum(1) for layer in module.weighted()]
+        seen.add(tuple((int(row.min()), int(row.max())) for row in counts))
+        return loss(config, module, *rest)
+
+    monkeypatch.setattr(fit_module, "_loss", watched)
+    module = fit(config, split, tmp_path).module
+    assert seen == {((6, 6), (9, 9), (6, 6), (20, 20))}
+    figures = sparsity_figures(config, module)
+    assert figures["target_hit"] is True
+    assert figures["fan_in"] == [6, 9, 6, 20]
+    module.weighted()[1].weight.data.fill_(-1)
+    assert sparsity_figures(config, module)["target_hit"] is False
+
+
 def test_metrics_choose_by_validation_and_give_the_spread():
     module = load_trained("digits")[1]
     runs = [

@@ -85,6 +85,15 @@ def test_rows_are_exact_where_clamping_made_ties():
     assert (latent[2, :4] > 0).all()
 
 
+def test_a_row_with_its_ones_keeps_them_through_the_smallest_steps():
+    generator = torch.Generator().manual_seed(1)
+    latent = torch.randn(50, 200, generator=generator)
+    centre_rows(latent, 6)
+    settled = latent > 0
+    latent += 1e-6 * torch.randn(50, 200, generator=generator)
+    assert torch.equal(latent > 0, settled)
+
+
 def test_fan_in_decides_the_ones_and_takes_density_out():
     config = with_sparsity(fan_in=(6, 9, 12, 100), density=0.9)
     assert allocate(config) == (256 * 6, 256 * 9, 256 * 12, 1000)

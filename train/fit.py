@@ -26,7 +26,7 @@ from sbnn.train.process import Process
 from sbnn.train.quantizers import error_decay
 from sbnn.train.sparsity import allocate, centre_rows, centre_top_k, penalty, penalty_factor
 
-REFRESH = 8  # steps between recentrings; kthvalue costs a third of a step
+REFRESH = 8  # steps between recentrings of layers; kthvalue costs a third of a step
 FINAL_STEPS = 60  # at the end every step is exact, so that BatchNorm sees the final counts
 SETTLE_IMAGES, SETTLE_BATCH = 20_000, 1000
 
@@ -147,6 +147,8 @@ def _train(state: _State, lessons: Lessons, folder: Path, process: Process, star
     net = _parallel(state.module, process)
     # Sums of a sparse layer are small integers, which bfloat16 holds exactly up to 256.
     half = recipe.precision == "bfloat16"
+    # Of 6 ones some come and go at every step, so what is trained must be what is built.
+    refresh = 1 if config.sparsity.fan_in else REFRESH
     net.train()
     with process.bar(recipe.epochs, config.name, state.epoch) as bar:
         while state.epoch < recipe.epochs:
@@ -160,7 +162,7 @@ def _train(state: _State, lessons: Lessons, folder: Path, process: Process, star
                 if recipe.error_decay:
                     for quantizer in state.module.quantizers():
                         quantizer.decay = error_decay(progress)
-                if step % REFRESH == 0 or step >= steps - FINAL_STEPS:
+                if step % refresh == 0 or step >= steps - FINAL_STEPS:
                     state.recentre()
                 with torch.autocast(process.device.type, torch.bfloat16, enabled=half):
                     scores = net(pixels)

@@ -34,7 +34,7 @@ PACKERS = ("fasm2frames", "xc7frames2bit")
 DATABASES = {"xc7z": "zynq7", "xc7a": "artix7", "xc7k": "kintex7", "xc7s": "spartan7"}
 # No carry chains and no wide multiplexers, as in hls.synth: sums here are short. Pads and clock buffers
 # are wanted here, unlike there.
-SYNTHESIS = "synth_xilinx -flatten -family xc7 -nocarry -nowidelut"
+SYNTHESIS = "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -nosrl"
 # Cells in nextpnr's utilisation table; two 18-kbit memories are one of 36.
 CELLS = {"lut": r"SLICE_LUTX", "ff": r"SLICE_FFX", "dsp": r"DSP48E1\w*"}
 MEMORIES = {r"(RAMB36E1|RAMBFIFO36E1)\w*": 2, r"RAMB18E1\w*": 1}

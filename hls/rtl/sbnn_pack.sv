@@ -24,18 +24,24 @@ module sbnn_pack #(
   localparam int COUNT_W = BEATS > 1 ? $clog2(BEATS) : 1;
 
   logic [COUNT_W-1:0] count_q;
+  logic               last_q;  // count_q == BEATS - 1, as a register: `in_ready` goes on into the source
 
   wire [BEATS*BEAT-1:0] word = (BEATS*BEAT)'(in_data);
   wire beat = m_axis_tvalid && m_axis_tready;
 
   assign m_axis_tvalid = in_valid;
-  assign m_axis_tlast = count_q == COUNT_W'(BEATS - 1);
+  assign m_axis_tlast = last_q;
   assign m_axis_tdata = word[count_q*BEAT +: BEAT];
   assign in_ready = m_axis_tready && m_axis_tlast;
 
   always_ff @(posedge aclk) begin
-    if (!aresetn) count_q <= '0;
-    else if (beat) count_q <= m_axis_tlast ? '0 : count_q + 1'b1;
+    if (!aresetn) begin
+      count_q <= '0;
+      last_q  <= BEATS == 1;
+    end else if (beat) begin
+      count_q <= last_q ? '0 : count_q + 1'b1;
+      last_q  <= BEATS == 1 || (!last_q && 32'(count_q) + 2 == BEATS);
+    end
   end
 
 endmodule

@@ -28,29 +28,29 @@ module sbnn_unpack #(
 
   localparam int BEATS = (BITS + BEAT - 1) / BEAT;
   localparam int COUNT_W = BEATS > 1 ? $clog2(BEATS) : 1;
-  localparam logic [COUNT_W-1:0] LAST = COUNT_W'(BEATS - 1);
 
   logic [COUNT_W-1:0] count_q;
   logic               up_q;  // low during reset and one cycle longer: no beat is lost into a reset
+  logic               last_q;  // count_q == BEATS - 1, as a register: it decides about every beat
   logic [BITS-1:0]    x_q;
 
-  wire last = count_q == LAST;
   wire beat = s_axis_tvalid && s_axis_tready;
 
-  assign s_axis_tready = up_q && (go || !last);
-  assign take = beat && last;
-  assign short_image = beat && s_axis_tlast && !last;
+  assign s_axis_tready = up_q && (go || !last_q);
+  assign take = beat && last_q;
+  assign short_image = beat && s_axis_tlast && !last_q;
   assign x = x_q;
 
   always_ff @(posedge aclk) begin
     if (!aresetn) begin
       count_q <= '0;
+      last_q  <= BEATS == 1;
       up_q    <= 1'b0;
     end else begin
       up_q <= 1'b1;
       if (beat) begin
-        if (last || s_axis_tlast) count_q <= '0;
-        else count_q <= count_q + 1'b1;
+        count_q <= last_q || s_axis_tlast ? '0 : count_q + 1'b1;
+        last_q  <= BEATS == 1 || (!last_q && !s_axis_tlast && 32'(count_q) + 2 == BEATS);
       end
     end
   end
@@ -59,7 +59,8 @@ module sbnn_unpack #(
     localparam int LOW = b * BEAT;
     localparam int WIDTH = (BITS - LOW < BEAT) ? BITS - LOW : BEAT;
     always_ff @(posedge aclk) begin
-      if (beat && count_q == COUNT_W'(b)) x_q[LOW +: WIDTH] <= s_axis_tdata[WIDTH-1:0];
+      // Not only with a beat: until it comes the place is free, and the handshake would reach every bit.
+      if (count_q == COUNT_W'(b)) x_q[LOW +: WIDTH] <= s_axis_tdata[WIDTH-1:0];
     end
   end
 
