@@ -37,7 +37,8 @@ def choices_of(families: Sequence[str] | None, levels: int | None) -> dict[str, 
         if family not in LEVELS:
             raise ToolError(f"family {family}: not measured; there are: {', '.join(LEVELS)}")
     return {
-        family: Choices(levels_per_stage=levels or LEVELS[family], family=family) for family in families or LEVELS
+        family: Choices(levels_per_stage=levels or LEVELS[family], family=family)
+        for family in families or LEVELS
     }
 
 

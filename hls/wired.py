@@ -35,8 +35,8 @@ class Cost:
         full_adders: distinct ones.
         tables: {inputs: outputs of truth tables of so many inputs}.
         additions: {kind: bits of the results} of the carry-propagate additions. Kinds: "count", a popcount
-            that is registered; "shared", a count plus V, compared; "score", a count plus a constant; "offset",
-            U on top of it; "product", U itself, once per digit of xi_num; "carry", V from U.
+            that is registered; "shared", a count plus V, compared; "score", a count plus a constant;
+            "offset", U on top of it; "product", U itself, once per digit of xi_num; "carry", V from U.
         registers: flip-flops.
     """
 
