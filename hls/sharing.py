@@ -14,9 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Pairs are looked for among about this many literals of a column at most, so that the work stays linear in
-# the literals. Only columns that are much higher (dense layers) feel it.
-WINDOW = 48
+# Pairs are looked for among this many literals of a column on average, so that the work is linear in the
+# literals; the more the better (fc4 of sbnn95: 707 adders with 128, 758 with 48, 800 with 24), and the more
+# slowly: as many as make PAIRS pairs in a level.
+WINDOWS = (24, 128)
+PAIRS = 1_000_000
 # A triple that so many columns share is taken without looking whether another is shared by more.
 ENOUGH = 8
 
@@ -196,12 +198,14 @@ class _Greedy:
 
 
 def _window(columns: Sequence[Sequence[int]]) -> int:
-    """Return how many neighbouring signals to look at, for WINDOW literals of a column on average."""
+    """Return how many neighbouring signals to look at."""
     sizes = np.array([len(column) for column in columns])
     signals = 1 + max(max(column) for column in columns) // 2
     # Weighted by size: of a few high columns among many low ones, the high ones take the time.
     mean = float((sizes**2).sum() / sizes.sum())
-    return max(3, round(signals * min(1.0, WINDOW / mean)))
+    low, high = WINDOWS
+    wanted = min(max(2 * PAIRS // int(sizes.sum()), low), high)
+    return max(3, round(signals * min(1.0, wanted / mean)))
 
 
 def _common_pairs(members: Sequence[dict[int, int]]) -> list[tuple[tuple[int, int, int], int]]:
