@@ -8,8 +8,10 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -54,6 +56,9 @@ FOLDINGS = {
 }
 
 
+Parts = Sequence[tuple[Baseline, float]]
+
+
 @dataclass(frozen=True)
 class Job:
     """One measurement.
@@ -61,20 +66,23 @@ class Job:
     Attributes:
         place: keys of its result: layers or dense, which one, how it is built, family.
         about: facts of the layer, however it is built.
-        family: key of FAMILIES.
         commands: yosys synthesis commands; the one with the fewest sites counts.
-        content: all that the RTL depends on.
+        content: the RTL, or all that it depends on where making it takes minutes.
         make: writes the RTL: modules, and how many times each stands in the whole.
         facts: what is known without synthesis.
     """
 
     place: tuple[str, str, str, str]
     about: Mapping[str, Any]
-    family: str
     commands: tuple[str, ...]
     content: str
-    make: Callable[[], Sequence[tuple[Baseline, float]]]
-    facts: Mapping[str, Any]
+    make: Callable[[], Parts]
+    facts: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def family(self) -> str:
+        """The key of FAMILIES."""
+        return self.place[-1]
 
     @property
     def key(self) -> str:
@@ -175,47 +183,35 @@ def our_jobs(build: Path, models: Sequence[str]) -> Iterator[Job]:
             for layer in manifest.layers:
                 files = library | {f"{layer.module}.sv": texts[f"{layer.module}.sv"]}
                 made = Baseline(layer.module, files, layer.latency_cycles)
-                yield Job(
-                    ("layers", f"{model}/{layer.name}", "ours", family),
-                    {"shape": f"{layer.mw}x{layer.mh}", "ones": layer.ones},
-                    family,
-                    (command_of(family),),
-                    "".join(files.values()),
-                    lambda made=made: [(made, 1)],  # type: ignore[misc]
-                    {},
-                )
+                place = ("layers", f"{model}/{layer.name}", "ours", family)
+                about = {"shape": f"{layer.mw}x{layer.mh}", "ones": layer.ones}
+                yield _job(place, about, (command_of(family),), [(made, 1)])
 
 
 def sparse_jobs(networks: Mapping[str, Network]) -> Iterator[Job]:
     """Return the jobs for `+` trees and da4ml's adder graphs of each layer, {model: network}."""
     for family in BOARD_OF:
         for model, network in networks.items():
-            commands = (
-                command_of(family),
-                *([WITH_CARRY[family]] if model == MODELS[0] else []),
-            )
+            carry = [WITH_CARRY[family]] if model == MODELS[0] else []
+            commands = (command_of(family), *carry)
             for layer, read in zip(network.layers, reads(network), strict=True):
-                for kind in ("plus", "da4ml"):
-                    module = f"{kind}_{layer.name}"
-                    yield Job(
-                        ("layers", f"{model}/{layer.name}", kind, family),
-                        {"shape": f"{layer.inputs}x{layer.mh}", "ones": layer.ones},
-                        family,
-                        commands,
-                        f"{generator_digest()}{version('da4ml')}{kind}{layer_digest(layer, read)}",
-                        lambda layer=layer, read=read, kind=kind, module=module: [  # type: ignore[misc]
-                            (_sparse(layer, read, kind, module), 1)
-                        ],
-                        {},
-                    )
+                name = f"{model}/{layer.name}"
+                about = {"shape": f"{layer.inputs}x{layer.mh}", "ones": layer.ones}
+                plus = emit_plus(layer, read, f"plus_{layer.name}", LEVELS)
+                yield _job(("layers", name, "plus", family), about, commands, [(plus, 1)])
+                yield Job(
+                    ("layers", name, "da4ml", family),
+                    about,
+                    commands,
+                    f"{graph_digest()}{layer_digest(layer, read)}",
+                    partial(_adder_graph, layer, read, f"da4ml_{layer.name}"),
+                )
 
 
-def _sparse(layer: SparseLayer, read: BoolArray, kind: str, module: str) -> Baseline:
-    if kind == "plus":
-        return emit_plus(layer, read, module, LEVELS)
-    from sbnn.hls.baselines.adder_graph import emit_adder_graph  # da4ml is for development only
+def _adder_graph(layer: SparseLayer, read: BoolArray, module: str) -> Parts:
+    from sbnn.hls.baselines.adder_graph import emit_adder_graph  # da4ml takes a second to import
 
-    return emit_adder_graph(layer, read, module, LEVELS)
+    return [(emit_adder_graph(layer, read, module, LEVELS), 1)]
 
 
 def dense_jobs(networks: Mapping[str, Network]) -> Iterator[Job]:
@@ -228,34 +224,32 @@ def dense_jobs(networks: Mapping[str, Network]) -> Iterator[Job]:
     for family in BOARD_OF:
         command = (command_of(family),)
         for inputs, outputs, last in shapes:
-            shape = f"{inputs}x{outputs}"
-            content = f"{generator_digest()}{shape}{last}"
+            shape, about = f"{inputs}x{outputs}", {"weights": inputs * outputs}
             whole = inputs * outputs <= WHOLE_WEIGHTS
             scaled = {} if whole else {"scaled_from": f"{SOME_NEURONS} of {outputs} neurons"}
             for kind, make in (("unshared", _unshared), ("shared", _shared)):
-                yield Job(
-                    ("dense", shape, kind, family),
-                    {"weights": inputs * outputs},
-                    family,
-                    command,
-                    f"{content}{kind}{whole}",
-                    lambda make=make, args=(inputs, outputs, last, whole): make(*args),  # type: ignore[misc]
-                    scaled,
-                )
+                parts = make(inputs, outputs, last, whole)
+                yield _job(("dense", shape, kind, family), about, command, parts, scaled)
             pe, simd = FOLDINGS[inputs, outputs]
-            cycles = inputs // simd * (outputs // pe)
-            yield Job(
-                ("dense", shape, "folded", family),
-                {"weights": inputs * outputs},
-                family,
-                command,
-                f"{content}{pe}{simd}",
-                lambda args=(inputs, outputs, last, pe, simd): _folded(*args),  # type: ignore[misc]
-                {"pe": pe, "simd": simd, "cycles_per_vector": cycles},
-            )
+            layer = dense_layer(inputs, outputs, last)
+            folded = emit_folded(layer, f"folded_{inputs}_{outputs}", pe, simd, LEVELS)
+            facts = {"pe": pe, "simd": simd, "cycles_per_vector": folded.cycles_per_vector}
+            yield _job(("dense", shape, "folded", family), about, command, [(folded, 1)], facts)
 
 
-def _unshared(inputs: int, outputs: int, last: bool, whole: bool) -> list[tuple[Baseline, float]]:
+def _job(
+    place: tuple[str, str, str, str],
+    about: Mapping[str, Any],
+    commands: tuple[str, ...],
+    parts: Parts,
+    facts: Mapping[str, Any] = MappingProxyType({}),
+) -> Job:
+    """Return a job whose RTL is made already."""
+    texts = [f"{text}{times}" for made, times in parts for text in made.files.values()]
+    return Job(place, about, commands, "".join(texts), lambda: parts, facts)
+
+
+def _unshared(inputs: int, outputs: int, last: bool, whole: bool) -> Parts:
     neurons = outputs if whole else SOME_NEURONS
     layer = dense_layer(inputs, neurons, last)
     # Named by what it holds: two shapes with equally many inputs share their neurons' one measurement.
@@ -263,19 +257,12 @@ def _unshared(inputs: int, outputs: int, last: bool, whole: bool) -> list[tuple[
     return [(emit_dense(layer, module, LEVELS), outputs / neurons)]
 
 
-def _shared(inputs: int, outputs: int, last: bool, whole: bool) -> list[tuple[Baseline, float]]:
+def _shared(inputs: int, outputs: int, last: bool, whole: bool) -> Parts:
     layer = dense_layer(inputs, outputs, last)
     module = f"shared_{inputs}_{outputs}"
     if whole:
         return [(emit_shared(layer, module, LEVELS), 1)]
     return list(shared_parts(layer, module, LEVELS, SOME_GROUPS, SOME_NEURONS).values())
-
-
-def _folded(
-    inputs: int, outputs: int, last: bool, pe: int, simd: int
-) -> list[tuple[Baseline, float]]:
-    layer = dense_layer(inputs, outputs, last)
-    return [(emit_folded(layer, f"folded_{inputs}_{outputs}", pe, simd, LEVELS), 1)]
 
 
 def reads(network: Network) -> list[BoolArray]:
@@ -293,10 +280,11 @@ def command_of(family: str) -> str:
     return FAMILIES[family].command.replace(" -flatten", "")
 
 
-def generator_digest() -> str:
-    """Return the digest of the baselines' own generators."""
+def graph_digest() -> str:
+    """Return the digest of what writes da4ml's adder graphs, da4ml included."""
     folder = HERE.parent / "hls" / "baselines"
-    return digest(b"".join(path.read_bytes() for path in sorted(folder.glob("*.py"))))
+    sources = [(folder / name).read_bytes() for name in ("adder_graph.py", "verilog.py")]
+    return digest(b"".join([*sources, version("da4ml").encode()]))
 
 
 def layer_digest(layer: SparseLayer, read: BoolArray) -> str:

@@ -1,6 +1,7 @@
 """Random sparse networks as QONNX, as large as one wants, to measure the tools themselves."""
 
 import itertools
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ PIXELS, CLASSES = 784, 10
 def width_for(ones: int, density: float) -> int:
     """Return W so that 784-W-W-W-10 at a density has about this many ones."""
     linear = PIXELS + CLASSES  # 2 W^2 + linear W = ones / density
-    return max(1, round(((linear**2 + 8 * ones / density) ** 0.5 - linear) / 4))
+    return max(1, round((math.sqrt(linear**2 + 8 * ones / density) - linear) / 4))
 
 
 def random_qonnx(widths: Sequence[int], density: float, seed: int = 0) -> ModelProto:
@@ -52,7 +53,8 @@ def random_qonnx(widths: Sequence[int], density: float, seed: int = 0) -> ModelP
     opsets = [helper.make_opsetid("", 13), helper.make_opsetid(DOMAIN, 1)]
     wrapped = ModelWrapper(helper.make_model(graph, opset_imports=opsets, ir_version=8))
     wrapped.set_tensor_datatype("image", DataType["UINT8"])
-    return wrapped.model
+    made: ModelProto = wrapped.model
+    return made
 
 
 class _Chain:

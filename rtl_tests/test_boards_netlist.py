@@ -72,7 +72,7 @@ def test_a_job_is_measured_once(tmp_path, monkeypatch):
             return [(emit_dense(dense_layer(8, 3, False), name, LEVELS), times)]
 
         command = "synth_xilinx -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl"
-        return Job(("dense", name, "unshared", "xc7"), {}, "xc7", (command,), name, make, {})
+        return Job(("dense", name, "unshared", "xc7"), {}, (command,), name, make)
 
     jobs = [job("once", 1), job("twice", 2)]
     measure(jobs, tmp_path)
