@@ -13,6 +13,15 @@ from sbnn.boards.vivado_project import COMMAND
 from sbnn.hls.manifest import load_manifest
 from sbnn.train.errors import run_command
 
+BENCH_PARTS = {
+    "models": "LUTs, clock and latency of the models of the main README",
+    "bitstreams": "a bitstream for every board that needs nothing but pip",
+    "baselines": "what a user would otherwise pick, layer by layer",
+    "layers": "our own layers, synthesised the same way",
+    "scale": "tool time and memory up to a million ones",
+    "tables": "the READMEs' tables and the figure from what has been measured",
+}
+
 
 def main() -> None:
     """Read the arguments and do what they say."""
@@ -20,7 +29,7 @@ def main() -> None:
     if arguments.command == "bench":
         from sbnn.boards.bench import bench
 
-        bench()
+        bench(arguments.part)
     elif arguments.command == "show":
         board = load_board(arguments.board)
         print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")
@@ -83,7 +92,13 @@ def _parser() -> argparse.ArgumentParser:
     estimate = commands.add_parser("estimate", help="which layer takes how much of a board")
     estimate.add_argument("--board", required=True, help="name of a board")
     estimate.add_argument("--build", required=True, type=Path, help="folder with manifest.json")
-    commands.add_parser("bench", help="measure the README's figures again (make bench)")
+    bench = commands.add_parser(
+        "bench",
+        help="measure the READMEs' figures again (make bench)",
+        description="Measure again; what has not changed since it was measured is left as it is.",
+        epilog="; ".join(f"{part}: {text}" for part, text in BENCH_PARTS.items()),
+    )
+    bench.add_argument("part", nargs="*", help=f"{', '.join(BENCH_PARTS)}; all by default")
     return parser
 
 

@@ -1,18 +1,25 @@
-"""Measure the READMEs' figures again with the project's own commands, and write their tables."""
+"""Measure the READMEs' figures again with the project's own commands, and write their tables.
+
+In parts, each by itself or all: `python -m sbnn.boards bench --help`.
+"""
 
 import json
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from sbnn.boards import bench_layers
 from sbnn.boards.backends.bitstream import REPORT
 from sbnn.boards.backends.yosys import KITS
+from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
+from sbnn.boards.bench_scale import measure_scale, read_scale_results
+from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table
 from sbnn.boards.board import load_board
 from sbnn.boards.table import bitstream_table
 from sbnn.hls import reference
@@ -26,7 +33,6 @@ from sbnn.train.files import write_atomic
 ROOT = Path(__file__).resolve().parent.parent
 BOARDS = Path(__file__).resolve().parent
 RESULTS = BOARDS / "results.json"
-BEGIN, END = "<!-- results: made by `make bench` -->", "<!-- end of results -->"
 # In the README's order. bnn is the dense network of the same shape: its 167,000 ones are ten times what
 # yosys's WebAssembly build and the ECP5-85F hold, so only its accuracy and its estimate are given.
 MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95")
@@ -44,36 +50,98 @@ BITSTREAMS = {
 SYNTHESIS_BOARDS = ("ulx3s", "pynq-z2")
 
 
-def bench() -> None:
-    """Run the line for every model and every board of the tables; updates results.json one by one.
+def bench(parts: Sequence[str] = ()) -> None:
+    """Run parts of the benchmark, all of them by default; results are kept one by one.
+
+    Args:
+        parts: names in `PARTS`.
 
     Raises:
-        ToolError: one of the commands failed.
+        ToolError: a part is not known, or one of its commands failed.
     """
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise ToolError(f"bench {unknown[0]}: not known; there are: {', '.join(PARTS)}")
+    for part in parts or PARTS:
+        PARTS[part]()
+
+
+def bench_models() -> None:
+    """Run the line for every model of the main table, to LUTs, clock and latency."""
     results = read_results()
     for model in tqdm((*MEASURED, *ESTIMATED), desc="models", unit="model"):
         results["models"][model] = _measure(model)
         _write_results(results)
-    bench_boards(results)
 
 
-def bench_boards(results: dict[str, Any]) -> None:
-    """Make the bitstreams of `BITSTREAMS`; where nothing has changed that takes seconds.
-
-    Args:
-        results: content of results.json; it and both READMEs are written again.
-
-    Raises:
-        ToolError: one of the commands failed.
-    """
+def bench_boards() -> None:
+    """Make a bitstream for every board that needs nothing but pip; where nothing changed it takes seconds."""
+    results = read_results()
     for board, model in tqdm(BITSTREAMS.items(), desc="boards", unit="board"):
         results["boards"][board] = _measure_bitstream(model, board)
         _write_results(results)
-    for readme, table in (
-        (ROOT / "README.md", results_table(results["models"], metrics())),
-        (BOARDS / "README.md", bitstream_table(results["boards"])),
-    ):
-        write_atomic(readme, with_table(readme.read_text(), table))
+
+
+def bench_baselines() -> None:
+    """Synthesise what a user would otherwise pick, layer by layer; needs the models' networks only."""
+    networks = {}
+    for model in bench_layers.MODELS:
+        path = ROOT / "build" / model / "network.npz"
+        _make(str(path.relative_to(ROOT)), model, BITSTREAM_BOARD)
+        networks[model] = load(path)
+    jobs = (*bench_layers.dense_jobs(networks), *bench_layers.sparse_jobs(networks))
+    bench_layers.measure(jobs, ROOT / "build")
+
+
+def bench_our_layers() -> None:
+    """Synthesise our own layers the same way."""
+    for model in bench_layers.MODELS:
+        for board in SYNTHESIS_BOARDS:
+            _make("hls", model, board)
+    bench_layers.measure(bench_layers.our_jobs(ROOT / "build", bench_layers.MODELS), ROOT / "build")
+
+
+def bench_scale() -> None:
+    """Measure tool time and memory, from a thousand ones to a million."""
+    (ROOT / "build").mkdir(exist_ok=True)
+    measure_scale(ROOT / "build")
+
+
+def write_tables() -> None:
+    """Write the tables of both READMEs and the figure from what has been measured; measures nothing."""
+    for readme, named in tables().items():
+        text = readme.read_text()
+        for name, table in named.items():
+            text = with_table(text, table, name)
+        write_atomic(readme, text)
+    draw(our_points(read_results()["models"], metrics()), read_published(), FIGURE)
+
+
+def tables() -> dict[Path, dict[str, str]]:
+    """Return {README: {name of its marks: table}} from the results as they are."""
+    results, layers, scale = read_results(), bench_layers.read_layer_results(), read_scale_results()
+    ours = our_points(results["models"], metrics())
+    return {
+        ROOT / "README.md": {"results": results_table(results["models"], metrics())},
+        BOARDS / "README.md": {
+            "results": bitstream_table(results["boards"]),
+            "layers, LUT6": layer_table(layers, "xc7"),
+            "layers, LUT4": layer_table(layers, "ecp5"),
+            "folded": folded_table(layers),
+            "scale": scale_table(scale, results["boards"]),
+            "aims": aims_table(layers, scale, ours),
+        },
+    }
+
+
+PARTS = {
+    "models": bench_models,
+    "bitstreams": bench_boards,
+    "baselines": bench_baselines,
+    "layers": bench_our_layers,
+    "scale": bench_scale,
+    "tables": write_tables,
+}
 
 
 def read_results() -> dict[str, Any]:
@@ -215,9 +283,24 @@ def accuracy_text(trained: Mapping[str, Any]) -> str:
     return text
 
 
-def with_table(readme: str, table: str) -> str:
-    """Return the README's text with its table of results replaced."""
-    if BEGIN not in readme or END not in readme:
-        raise ToolError(f"README.md: the lines {BEGIN} and {END} are missing")
-    head, rest = readme.split(BEGIN, 1)
-    return f"{head}{BEGIN}\n{table}\n{END}{rest.split(END, 1)[1]}"
+def with_table(readme: str, table: str, name: str) -> str:
+    """Return a README's text with one of its tables replaced.
+
+    Args:
+        readme: the text.
+        table: the new table.
+        name: what the marks around it call it.
+
+    Raises:
+        ToolError: the marks are missing.
+    """
+    begin, end = marks(name)
+    if begin not in readme or end not in readme:
+        raise ToolError(f"README.md: the lines {begin} and {end} are missing")
+    head, rest = readme.split(begin, 1)
+    return f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
+
+
+def marks(name: str) -> tuple[str, str]:
+    """Return the lines before and after a table."""
+    return f"<!-- {name}: made by `make bench` -->", f"<!-- end of {name} -->"

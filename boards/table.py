@@ -23,15 +23,16 @@ MEASURED_HEAD = (
 
 def board_table() -> str:
     """Return a Markdown table with one row per board."""
-    return _markdown([HEAD, *(_row(load_board(name)) for name in board_names())]) + "\n"
+    return markdown([HEAD, *(_row(load_board(name)) for name in board_names())]) + "\n"
 
 
 def bitstream_table(results: Mapping[str, Any]) -> str:
     """Return a Markdown table with one row per board of results.json's `boards`."""
-    return _markdown([MEASURED_HEAD, *(_measured(name, made) for name, made in results.items())])
+    return markdown([MEASURED_HEAD, *(_measured(name, made) for name, made in results.items())])
 
 
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as a Markdown table, the first as its head."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"

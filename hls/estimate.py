@@ -15,6 +15,8 @@ WEIGHTS = Path(__file__).resolve().parent / "weights.json"
 STREAMS = "streams"
 # What one table of more than 6 inputs takes doubles with each of them.
 WIDEST_TABLE = 6
+# Without carry chains wider additions take more LUTs a bit: digits-grey's 7 and 12 bits beside digits-xi's 4.
+WIDE = 4
 
 
 class EstimateError(UserError):
@@ -72,6 +74,8 @@ def _layer(layer: LayerFacts) -> dict[str, float]:
         values[name] = values.get(name, 0) + size * count
     for kind, widths in layer.cost.additions.items():
         values[f"{kind}_bit"] = sum(width * count for width, count in widths.items())
+    shared = layer.cost.additions.get("shared", {})
+    values["shared_wide"] = sum(max(0, width - WIDE) * count for width, count in shared.items())
     return {name: value for name, value in values.items() if value}
 
 

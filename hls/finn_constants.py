@@ -1,13 +1,11 @@
 """Constants of a QONNX graph, read exactly: the rationals of its stored floats."""
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sbnn.hls.layer import BoolArray
 from sbnn.hls.thresholds import Stage
 from sbnn.train.errors import UserError
 
@@ -18,69 +16,6 @@ class LoweringError(UserError):
     """The graph cannot become an integer network; names the node and what is supported."""
 
 
-@dataclass(frozen=True, eq=False)
-class Weights:
-    """Two-level weights (w01 + xi) * eta.
-
-    Attributes:
-        w01: (MH, ...) bool, outputs first, the other axes as stored.
-        xi: MH rationals, minus the stored zero point.
-        eta: MH positive rationals, the stored scale.
-    """
-
-    w01: BoolArray
-    xi: tuple[Fraction, ...]
-    eta: tuple[Fraction, ...]
-
-
-def read_weights(model: Any, node: Any, inputs: int) -> Weights:
-    """Return the weights of a MatMul (inputs, outputs), or of a Conv (outputs, channels, rows, columns).
-
-    Args:
-        model: the graph.
-        node: the MatMul or Conv.
-        inputs: rows of the MatMul's weights, or channels of the Conv's.
-    """
-    quant = model.find_producer(node.input[1])
-    if quant is None or quant.op_type not in ("Quant", "BipolarQuant"):
-        what = "float weights" if quant is None else f"weights from {quant.op_type} {quant.name}"
-        raise LoweringError(
-            f"node {node.name}: has {what}, needs a Quant of 1 bit or a BipolarQuant"
-        )
-    constants = [model.get_initializer(name) for name in quant.input]
-    if any(constant is None for constant in constants):
-        raise LoweringError(f"node {quant.name}: its inputs are not all constants")
-    latent, scale = constants[0], constants[1]
-    conv = node.op_type == "Conv"
-    axes, place = (4, 1) if conv else (2, 0)
-    if latent.ndim != axes or latent.shape[place] != inputs:
-        needed = f"(outputs, {inputs}, rows, columns)" if conv else f"({inputs}, outputs)"
-        raise LoweringError(
-            f"node {node.name}: weights have the shape {latent.shape}, needs {needed}"
-        )
-    axis = 0 if conv else 1
-    mh = latent.shape[axis]
-    eta = per_output(scale, mh, quant.name, "scale", axis - axes)
-    if min(eta) <= 0:
-        raise LoweringError(f"node {quant.name}: scale {float(min(eta))!r} is not positive")
-    if quant.op_type == "BipolarQuant":
-        half = Fraction(1, 2)
-        ones = np.moveaxis(latent, axis, 0) >= 0
-        return Weights(ones, (-half,) * mh, tuple(2 * value for value in eta))
-    attributes = {attribute.name: attribute for attribute in quant.attribute}
-    bits = float(np.max(constants[3]))
-    if bits != 1 or attributes["signed"].i != 0:
-        kind = "signed" if attributes["signed"].i else "unsigned"
-        raise LoweringError(
-            f"node {quant.name}: weights are {bits:g} bit {kind}, needs 1 bit unsigned"
-        )
-    zero = per_output(constants[2], mh, quant.name, "zero point", axis - axes)
-    # qonnx's own arithmetic: int_quant in float32, then the clip to [0, 1].
-    levels = np.rint(latent / scale + constants[2])
-    ones = np.moveaxis(np.clip(levels, 0, 1) > 0, axis, 0)
-    return Weights(ones, tuple(-value for value in zero), eta)
-
-
 def read_stages(model: Any, node: Any, outputs: int, axis: int = -1) -> tuple[Stage, ...]:
     """Return an affine node as one exact stage per output; constants lie along the tensor's `axis`."""
     if node.op_type == "BatchNormalization":
@@ -89,6 +24,8 @@ def read_stages(model: Any, node: Any, outputs: int, axis: int = -1) -> tuple[St
             for name in node.input[1:5]
         )
         epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), EPSILON)
+        if not np.isfinite(epsilon):
+            raise LoweringError(f"node {node.name}: epsilon is not finite")
         return tuple(
             Stage(scale=g, pre=-m, variance=v + Fraction(epsilon), post=b)
             for g, b, m, v in zip(gamma, beta, mean, var, strict=True)

@@ -1,7 +1,7 @@
 """A QONNX graph in integers: xi becomes k/2**F, BatchNorm a threshold, a bias an offset."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 import numpy as np
@@ -9,18 +9,33 @@ import numpy as np
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.network import MAX_XI_FRAC, NetworkError, SparseLayer
-from sbnn.hls.thresholds import Proof, fold, prove
+from sbnn.hls.thresholds import Levels, Proof, fold, prove
 
 
-def integer_layers(source: Source) -> tuple[tuple[SparseLayer, ...], Fraction]:
-    """Return the layers of the integer network, and what one unit of its scores is worth.
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The last layer, and what its scores are.
+
+    Attributes:
+        layer: the layer.
+        unit: what one unit of a score is worth in the graph's output.
+        exact: unit * score is the graph's output; else the scores stand in its order only.
+    """
+
+    layer: SparseLayer
+    unit: Fraction
+    exact: bool
+
+
+def integer_layers(source: Source) -> tuple[tuple[SparseLayer, ...], Scores]:
+    """Return the layers of the integer network, and what its scores are.
 
     Raises:
-        LoweringError: xi is off the grid, or a score is no multiple of the others' unit.
+        LoweringError: xi is off the grid, or scores have no common scale.
     """
-    last, unit = _last_layer(source.layers[-1])
+    scores = _last_layer(source.layers[-1])
     hidden = (_pool(layer) if layer.pool else _hidden_layer(layer) for layer in source.layers[:-1])
-    return (*hidden, last), unit
+    return (*hidden, scores.layer), scores
 
 
 def prove_layers(source: Source, layers: Sequence[SparseLayer]) -> tuple[Proof, ...]:
@@ -65,19 +80,22 @@ def _pool(layer: SourceLayer) -> SparseLayer:
     )
 
 
-def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
+def _last_layer(source: SourceLayer) -> Scores:
     """Return the layer with its offset, and the unit: graph output = unit * (2*A + offset).
 
-    In units of u = eta * (what follows scales by) an output is 2*(P + xi*S) - n - xi*MW + d/u, so
-    the offset is 2**F * (d/u - n - xi*MW), with the smallest F that makes it and xi integers.
+    With bits that stand for scale*v + shift an output is u*(2*(P + xi*S) + 2*shift/scale*(n + xi*MW) + d/u),
+    u = eta * (what follows scales by) * scale/2. The offset is 2**F times what stands behind 2*(P + xi*S),
+    with the smallest F that makes it and xi integers; where there is none, numbers in the same order.
     """
-    if layer.value_bits != 1:
+    if source.value_bits != 1:
         raise LoweringError(
-            f"node {layer.node}: gives scores of pixels, needs a hidden layer of bits before"
+            f"node {source.node}: gives scores of pixels, needs a hidden layer of bits before"
         )
+    layer = _rising(source)
+    node = layer.stage_nodes[-1] if layer.stage_nodes else layer.node
     units, rests = [], []
     for j, chain in enumerate(layer.stages):
-        scale, shift = layer.eta[j], Fraction(0)
+        scale, shift = layer.eta[j] * layer.levels.scale / 2, Fraction(0)
         for stage in chain:
             if stage.variance != 1:
                 raise LoweringError(
@@ -88,23 +106,19 @@ def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
         units.append(scale)
         rests.append(shift)
     if len(set(units)) > 1 or units[0] <= 0:
-        node = layer.stage_nodes[-1] if layer.stage_nodes else layer.node
         raise LoweringError(
             f"node {node}: scores are scaled by {float(min(units))!r} to {float(max(units))!r}, "
             "needs one positive scale for all classes"
         )
     ones, mw = layer.w01.sum(1), layer.w01.shape[1]
-    offsets = [rest / units[0] - int(ones[j]) - layer.xi[j] * mw for j, rest in enumerate(rests)]
-    for frac in range(layer.xi_frac(), MAX_XI_FRAC + 1):
-        if all((offset * (1 << frac)).denominator == 1 for offset in offsets):
-            break
-    else:
-        j = max(range(len(offsets)), key=lambda index: offsets[index].denominator)
-        node = layer.stage_nodes[-1] if layer.stage_nodes else layer.node
-        raise LoweringError(
-            f"node {node}: the bias of class {j} is {float(rests[j] / units[0])!r} weight scales, "
-            f"needs a multiple of 2**-{MAX_XI_FRAC}"
-        )
+    centre = 2 * layer.levels.shift / layer.levels.scale
+    offsets = [
+        rest / units[0] + centre * (int(ones[j]) + layer.xi[j] * mw) for j, rest in enumerate(rests)
+    ]
+    frac = _common_frac(offsets, layer.xi_frac())
+    exact = frac is not None
+    if frac is None:
+        frac, offsets = _in_order(offsets, layer.xi_frac())
     made = SparseLayer(
         name=layer.name,
         w01=layer.w01,
@@ -114,7 +128,56 @@ def _last_layer(layer: SourceLayer) -> tuple[SparseLayer, Fraction]:
         window=layer.window,
         offset=_numerators(offsets, frac),
     )
-    return made, units[0] / (1 << frac)
+    return Scores(made, units[0] / (1 << frac), exact)
+
+
+def _rising(layer: SourceLayer) -> SourceLayer:
+    """Return a last layer whose bits stand for rising values: a score cannot be inverted as a bit can.
+
+    Connections to falling bits are connections to their complements, the other rail.
+    """
+    if layer.levels.scale > 0:
+        return layer
+    levels = Levels(-layer.levels.scale, layer.levels.scale + layer.levels.shift)
+    half = layer.w01.shape[1] // layer.rails
+    if layer.rails == 2:
+        return replace(layer, w01=np.roll(layer.w01, half, axis=1), levels=levels)
+    if not any(layer.xi):
+        w01 = np.concatenate([np.zeros_like(layer.w01), layer.w01], axis=1)
+        return replace(layer, w01=w01, rails=2, levels=levels)
+    # (w01 + xi) * -x = ((1 - w01) - (1 + xi)) * x: shift stays that of the bits themselves.
+    levels = Levels(-layer.levels.scale, -layer.levels.shift)
+    xi = tuple(-1 - value for value in layer.xi)
+    return replace(layer, w01=~layer.w01, xi=xi, levels=levels)
+
+
+def _common_frac(offsets: Sequence[Fraction], least: int) -> int | None:
+    """Return the smallest F, from `least` on, with every offset a multiple of 2**-F."""
+    for frac in range(least, MAX_XI_FRAC + 1):
+        if all((offset * (1 << frac)).denominator == 1 for offset in offsets):
+            return frac
+    return None
+
+
+def _in_order(offsets: Sequence[Fraction], frac: int) -> tuple[int, list[Fraction]]:
+    """Return a finer grid and offsets on it that leave every comparison of two scores as it is.
+
+    Scores differ by their offsets and by even numbers of 2**-F. So what is left of an offset beyond those
+    even numbers only decides among equals: its rank among the others says as much.
+    """
+    step = Fraction(2, 1 << frac)
+    wholes = [offset // step for offset in offsets]
+    rests = [offset % step for offset in offsets]
+    ranks = {rest: rank for rank, rest in enumerate(sorted(set(rests)))}
+    finer = max(len(ranks) - 1, 0).bit_length()
+    if frac + finer > MAX_XI_FRAC:
+        raise LoweringError(
+            f"scores need a grid of 2**-{frac + finer}, finest is 2**-{MAX_XI_FRAC}"
+        )
+    return frac + finer, [
+        whole * step + ranks[rest] * step / (1 << finer)
+        for whole, rest in zip(wholes, rests, strict=True)
+    ]
 
 
 def _numerators(values: Sequence[Fraction], frac: int) -> np.ndarray:

@@ -71,31 +71,6 @@ class AbsorbSignsIntoMatMul(Transformation):  # type: ignore[misc]
         return model, changed
 
 
-class PutConstantsSecond(Transformation):  # type: ignore[misc]
-    """Write c + x as x + c, c * x as x * c, and c - x as x * -1 + c.
-
-    FINN's streamlining reads the second operand as the constant; it leaves c - x standing.
-    """
-
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Change the graph in place; never asks to be run again."""
-        for node in list(model.graph.node):
-            if node.op_type not in ("Add", "Mul", "Sub"):
-                continue
-            first, second = node.input
-            if not _has_initializer(model, first) or _has_initializer(model, second):
-                continue
-            node.input[0], node.input[1] = second, first
-            if node.op_type == "Sub":
-                minus, negated = f"{node.name}_minus_one", f"{node.name}_negated"
-                model.set_initializer(minus, np.float32(-1))
-                model.set_tensor_shape(negated, model.get_tensor_shape(second))
-                mul = helper.make_node("Mul", [second, minus], [negated], name=negated)
-                _insert(model, node, mul)
-                node.input[0], node.op_type = negated, "Add"
-        return model, False
-
-
 class GuardConstantNeurons(Transformation):  # type: ignore[misc]
     """Rewrite a neuron with a zero scale as one whose bias is beyond reach.
 
@@ -162,8 +137,8 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
                 continue
             node = model.get_node_from_name(source.node)
             quant = model.find_producer(node.input[1])
-            if layer.rails == 2:
-                concat = model.find_producer(node.input[0])
+            concat = model.find_producer(node.input[0])
+            if concat is not None and concat.op_type == "Concat":
                 negation = next(
                     made
                     for made in map(model.find_producer, concat.input)
@@ -178,6 +153,8 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
             model.set_tensor_datatype(name, _weight_datatype(weights))
             node.input[1] = name
             eta = np.array([float(eta / (1 << layer.xi_frac)) for eta in source.eta], np.float32)
+            if layer.is_last and source.levels.scale < 0:  # its weights read the complements
+                eta = -eta
             scale = f"{layer.name}_eta"
             if layer.window is not None:
                 eta = eta.reshape(-1, 1, 1)
@@ -188,7 +165,7 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
             node.output[0] = summed
             index = list(model.graph.node).index(node)
             model.graph.node.insert(index + 1, mul)
-            if not model.find_consumers(quant.output[0]):  # layers may share their weights
+            if quant is not None and not model.find_consumers(quant.output[0]):
                 model.graph.node.remove(quant)
         return model, False
 

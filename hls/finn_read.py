@@ -11,22 +11,15 @@ from sbnn.hls.finn_constants import (
     positive_scalar,
     read_constant,
     read_stages,
-    read_weights,
 )
 from sbnn.hls.finn_layout import Layout, read_pool_window, read_window
+from sbnn.hls.finn_ops import AFFINE, PRODUCTS, SHAPING, SUPPORTED
 from sbnn.hls.finn_source import Source, SourceLayer
+from sbnn.hls.finn_weights import Weights, read_weights
+from sbnn.hls.layer import BoolArray
 from sbnn.hls.maps import FeatureMap
 from sbnn.hls.network import PIXEL_BITS, InputEncoding
 from sbnn.hls.thresholds import BITS, Levels, Stage
-
-AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
-SHAPING = ("Flatten", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Transpose")
-PRODUCTS = ("MatMul", "Conv")
-SUPPORTED = (
-    *SHAPING,
-    *AFFINE,
-    *("BipolarQuant", "Quant", "MatMul", "Gemm", "Conv", "Pad", "MaxPool", "Concat", "Neg"),
-)
 
 
 @dataclass
@@ -166,16 +159,22 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
     """Read one product and what follows it, up to its BipolarQuant or the graph's output."""
     model = walk.model
     pad = _read_pad(walk)
+    if pad is not None:
+        _check_pad(model, pad, walk)
     rails, swap = _read_rails(walk)
-    walk.move()
+    _read_scaling(walk)
     node = _next_product(walk, pad)
     weights = read_weights(model, node, walk.layout.inputs(node) * rails)
     if swap:
         weights = replace(weights, w01=np.roll(weights.w01, weights.w01.shape[1] // 2, axis=1))
+    if weights.rails == 2 and (rails == 2 or walk.value_bits != 1):
+        raise LoweringError(
+            f"node {node.name}: weights of -c, 0 and c read "
+            f"{'a Concat of bits and their negation' if rails == 2 else 'pixels'}, needs bits"
+        )
+    rails = max(rails, weights.rails)
     conv = node.op_type == "Conv"
     window = read_window(model, node, pad, walk.layout, weights.w01) if conv else None
-    if pad is not None:
-        _check_pad(model, pad, walk)
     columns = walk.layout.columns(weights.w01)
     stored = weights.w01.reshape(len(weights.w01), rails, -1)
     w01 = np.empty_like(stored)
@@ -188,6 +187,8 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
     else:
         walk.layout = Layout.of_map(FeatureMap(*window.output, len(w01)))
     stages, stage_nodes = _read_behind(walk, name, len(w01))
+    if weights.rails == 2:
+        stages = _with_minus_ones(stages, weights, w01, levels)
     sign = walk.next()
     if sign is not None:
         walk.scale = positive_scalar(model, sign)
@@ -211,6 +212,38 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
         levels=levels,
         value_bits=value_bits,
     )
+
+
+def _with_minus_ones(
+    stages: tuple[tuple[Stage, ...], ...], weights: Weights, w01: BoolArray, levels: Levels
+) -> tuple[tuple[Stage, ...], ...]:
+    """Put in front of each chain what weights of -1 make of values that do not lie around 0.
+
+    A connection to the complement 1-v counts scale*(1-v) + shift, but -(scale*v + shift) is meant.
+    """
+    excess = levels.scale + 2 * levels.shift
+    if not excess:
+        return stages
+    minus = w01[:, 1].sum(1)
+    return tuple(
+        (Stage(pre=-excess * eta * int(count)), *chain)
+        for chain, eta, count in zip(stages, weights.eta, minus, strict=True)
+    )
+
+
+def _read_scaling(walk: _Walk) -> None:
+    """Read what scales and shifts bits on their way to the product into what they stand for."""
+    walk.move()
+    while walk.value_bits == 1 and [n.op_type in AFFINE[:-1] for n in walk.consumers()] == [True]:
+        (node,) = walk.consumers()
+        (stage,) = read_stages(walk.model, node, 1)
+        pre, post = stage.pre / walk.scale, stage.post / walk.scale
+        scale, shift = walk.levels.scale, walk.levels.shift
+        walk.levels = Levels(scale * stage.scale, (shift + pre) * stage.scale + post)
+        if walk.levels.scale == 0:
+            raise LoweringError(f"node {node.name}: scales bits by 0, needs another value")
+        walk.step(node)
+        walk.move()
 
 
 def _next_product(walk: _Walk, pad: Any | None) -> Any:
@@ -298,8 +331,10 @@ def _check_pad(model: Any, pad: Any, walk: _Walk) -> None:
         value = Fraction(float(np.reshape(read_constant(model, pad, pad.input[2]), -1)[0]))
     needed = walk.levels.shift * walk.scale
     if mode != "constant" or value != needed:
+        (reader,) = walk.consumers()[:1] or (pad,)
+        where = reader if pad.name == f"{reader.name}_pad" else pad  # a Conv's own padding
         raise LoweringError(
-            f"node {pad.name}: pads with {float(value)!r} ({mode}), needs {float(needed)!r} "
+            f"node {where.name}: pads with {float(value)!r} ({mode}), needs {float(needed)!r} "
             "(constant), the lowest value of what it pads"
         )
 

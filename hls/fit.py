@@ -2,8 +2,9 @@
 
 Per family and unit (LUTs, sites) a linear programme (scipy's HiGHS) finds the weights that minimise the
 largest |features @ w - count| / count; of those within a tenth of it, a second one takes the weights of the
-smallest mean error. What is known beforehand bounds them: a table never takes more than its inputs ask for,
-nor less than a smaller one. Layers and streams have no feature in common, so each is fitted by itself.
+smallest mean error. What is known beforehand bounds them: a table takes no more than its inputs ask for, and
+an inverter now and then, and no less than a smaller one. Layers and streams have no feature in common, so
+each is fitted by itself.
 """
 
 import json
@@ -25,6 +26,8 @@ Rows = Sequence[Mapping[str, Any]]
 FITTED = ("lut", "sites")
 # The second programme may give away this share of the first one's error.
 SLACK = 1.1
+# An inverter at the output of one table or adder in ten.
+INVERTED = 1.1
 # `_memory` counts LUTs, of which a mapper merges or adds a few.
 MEMORY = (0.8, 1.2)
 
@@ -111,9 +114,9 @@ def _bounds(name: str, lut_inputs: int) -> tuple[float, float | None]:
     """Return what a weight can be at all."""
     table = re.fullmatch(r"table_(\d)", name)
     if table:
-        return 0.0, float(2 ** max(0, int(table[1]) - lut_inputs))
+        return 0.0, INVERTED * 2 ** max(0, int(table[1]) - lut_inputs)
     if name == "full_adder":
-        return 0.0, 2.0
+        return 0.0, INVERTED * 2
     return MEMORY if name == "memory" else (0.0, None)
 
 

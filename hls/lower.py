@@ -7,6 +7,7 @@ it where it is used.
 
 import contextlib
 import logging
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -15,31 +16,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN, InferMissingGemmBias
+from finn.transformation.qonnx.convert_qonnx_to_finn import ConvertQONNXtoFINN
 from finn.transformation.streamline.absorb import (
     AbsorbConsecutiveTransposes,
     AbsorbTransposeIntoMultiThreshold,
 )
 from finn.transformation.streamline.reorder import MakeMaxPoolNHWC
 from finn.transformation.streamline.round_thresholds import RoundAndClipThresholds
-from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import ModelProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.registry import getCustomOp
-from qonnx.transformation.fold_constants import FoldConstants
-from qonnx.transformation.gemm_to_matmul import GemmToMatMul
-from qonnx.transformation.general import (
-    GiveReadableTensorNames,
-    GiveUniqueNodeNames,
-    GiveUniqueParameterTensors,
-    RemoveStaticGraphInputs,
-    RemoveUnusedTensors,
-)
+from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNodeNames
 from qonnx.transformation.infer_datatypes import InferDataTypes
-from qonnx.transformation.infer_shapes import InferShapes
 from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
-from qonnx.transformation.quant_constant_folding import FoldTransposeIntoQuantInit
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
@@ -51,23 +41,23 @@ from sbnn.hls.finn_conv import (
     PadPixelsBeforeScaling,
     SetChannelsFirst,
 )
-from sbnn.hls.finn_fold import integer_layers, prove_layers
+from sbnn.hls.finn_file import read_file
+from sbnn.hls.finn_fold import Scores, integer_layers, prove_layers
 from sbnn.hls.finn_nodes import layer_of
 from sbnn.hls.finn_passes import (
     ExtractSparseBinaryWeights,
     GuardConstantNeurons,
     InferSparsePopcountMVAU,
-    PutConstantsSecond,
     StreamlineWholeMatrices,
 )
+from sbnn.hls.finn_prepare import prepare, transformed
 from sbnn.hls.finn_read import read
-from sbnn.hls.finn_source import Source, layer_names
+from sbnn.hls.finn_source import Source
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.network import InputEncoding, Network
 from sbnn.hls.thresholds import Proof
 from sbnn.train.files import write_atomic
 
-QUANTIZERS = ["Quant", "BipolarQuant"]
 SAMPLE_SEED = 2023
 SAMPLE_SIZE = 200
 
@@ -79,7 +69,7 @@ class Lowered:
     Attributes:
         network: the result.
         source: what was read of the graph.
-        score_unit: the graph's output is score_unit * score.
+        scores: what the scores are in terms of the graph's output.
         graph: the last graph, of SparsePopcountMVAU nodes, for FINN's own flow.
         passes: names in order, as the saved files are numbered.
         proofs: per hidden layer, how many reachable sums were enumerated.
@@ -91,7 +81,7 @@ class Lowered:
 
     network: Network
     source: Source
-    score_unit: Fraction
+    scores: Scores
     graph: ModelWrapper
     passes: tuple[str, ...]
     proofs: tuple[Proof, ...]
@@ -100,11 +90,19 @@ class Lowered:
     images_from: str
     score_ties: int
 
+    @property
+    def score_unit(self) -> Fraction:
+        """What one unit of a score is worth: the graph's output is score_unit * score, where it is exact."""
+        return self.scores.unit
+
     def report(self) -> dict[str, Any]:
         """Return the figures as plain JSON values."""
         return {
             "network_digest": self.network.digest(),
             "score_unit": str(self.score_unit),
+            "scores": "the graph's output"
+            if self.scores.exact
+            else "in the order of the graph's output",
             "passes": list(self.passes),
             "proved": [
                 {
@@ -132,9 +130,10 @@ def lower(
     name: str,
     save_dir: Path | None = None,
     images: NDArray[np.uint8] | None = None,
+    divisor: int | None = None,
 ) -> Network:
     """Return the integer network of a QONNX graph; see `lower_with_report`."""
-    return lower_with_report(source, name, save_dir, images).network
+    return lower_with_report(source, name, save_dir, images, divisor).network
 
 
 def lower_with_report(
@@ -142,6 +141,7 @@ def lower_with_report(
     name: str,
     save_dir: Path | None = None,
     images: NDArray[np.uint8] | None = None,
+    divisor: int | None = None,
 ) -> Lowered:
     """Run every pass on a QONNX graph and check the result against the graph.
 
@@ -151,29 +151,37 @@ def lower_with_report(
         save_dir: where intermediate_models/NN_<pass>.onnx go; None saves nothing.
         images: (B, *shape) uint8 to compare on; by default the model's tracked sample, or random
             ones where `name` is no model of ours.
+        divisor: the graph takes pixel / divisor; None where the file says that it takes UINT8.
 
     Raises:
         LoweringError: not a QONNX graph that can be expressed; names the node.
     """
-    original = _read_file(source) if isinstance(source, Path) else source
-    run = _Recorder(save_dir)
-    model = run("original", original, _wrap)
-    names = layer_names(model)
-    model = run("infer_shapes", model, _plain(InferShapes()))
-    model = run("give_unique_parameter_tensors", model, _plain(GiveUniqueParameterTensors()))
-    model = run("fold_constants", model, _plain(FoldConstants(exclude_op_types=QUANTIZERS)))
-    model = run("remove_unused_tensors", model, _plain(RemoveUnusedTensors()))
-    model = run("remove_static_graph_inputs", model, _plain(RemoveStaticGraphInputs()))
-    model = run("infer_missing_gemm_bias", model, _plain(InferMissingGemmBias()))
-    model = run("gemm_to_matmul", model, _plain(GemmToMatMul()))
-    model = run("fold_transpose_into_quant_init", model, _plain(FoldTransposeIntoQuantInit()))
-    model = run("put_constants_second", model, _plain(PutConstantsSecond()))
+    stored = read_file(source) if isinstance(source, Path) else source
+    with tempfile.TemporaryDirectory(prefix="sbnn-lower-") as folder:
+        run = _Recorder(Path(folder) if save_dir is not None else None)
+        lowered = _lower(run, stored, name, images, divisor)
+        if save_dir is not None:
+            run.publish(save_dir / "intermediate_models")
+    return lowered
+
+
+def _lower(
+    run: "_Recorder",
+    stored: ModelProto,
+    name: str,
+    images: NDArray[np.uint8] | None,
+    divisor: int | None,
+) -> Lowered:
+    """Do so with a recorder of the passes."""
+    model, names, original = prepare(run, stored, divisor)
+    prepared = ModelProto()
+    prepared.CopyFrom(model.model)
     exact = read(model, names)
-    layers, score_unit = integer_layers(exact)
+    layers, scores = integer_layers(exact)
     proofs = prove_layers(exact, layers)
-    model = run("complete_window_attributes", model, _plain(CompleteWindowAttributes()))
-    model = run("pad_pixels_before_scaling", model, _plain(PadPixelsBeforeScaling()))
-    model = run("guard_constant_neurons", model, _plain(GuardConstantNeurons(exact)))
+    model = run("complete_window_attributes", model, transformed(CompleteWindowAttributes()))
+    model = run("pad_pixels_before_scaling", model, transformed(PadPixelsBeforeScaling()))
+    model = run("guard_constant_neurons", model, transformed(GuardConstantNeurons(exact)))
     weights = ExtractSparseBinaryWeights(exact, layers)
     model = run("extract_sparse_binary_weights", model, _named(weights))
     model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN(), SetChannelsFirst()))
@@ -185,18 +193,19 @@ def lower_with_report(
     model = run("absorb_transposes", model, _named(AbsorbTransposeIntoMultiThreshold()))
     model = run("make_max_pool_nhwc", model, _named(MakeMaxPoolNHWC()))
     model = run("absorb_consecutive_transposes", model, _named(AbsorbConsecutiveTransposes()))
-    popcounts = InferSparsePopcountMVAU(layers, score_unit)
+    popcounts = InferSparsePopcountMVAU(layers, scores.unit)
     model = run("infer_sparse_popcount_mvau", model, _named(popcounts, FeedMapsAsTheyAre()))
     network = extract_network(model, layers, exact.encoding, name.replace("-", "_"))
     if images is None:
         images, images_from = sample(name, exact.encoding.shape)
     else:
         images_from = "the caller"
-    ties = compare(network, original, images)
+    ties = compare(network, prepared, images)
+    compare_classes(network, original, images)
     return Lowered(
         network,
         exact,
-        score_unit,
+        scores,
         model,
         tuple(run.passes),
         proofs,
@@ -281,15 +290,53 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
     return int(ties.sum())
 
 
-class _Recorder:
-    """Runs one named pass after the other and saves the graph after each."""
+def compare_classes(network: Network, original: ModelProto, images: NDArray[np.uint8]) -> None:
+    """Compare every class with qonnx's execution of the whole graph, what stands behind the scores included.
 
-    def __init__(self, save_dir: Path | None) -> None:
-        self.folder = None if save_dir is None else save_dir / "intermediate_models"
+    Raises:
+        LoweringError: a class differs although its score is not the graph's largest.
+    """
+    graph = ModelProto()
+    graph.CopyFrom(original)
+    makers = {tensor: node for node in graph.graph.node for tensor in node.output}
+    maker = makers[graph.graph.output[0].name]
+    if maker.op_type == "TopK" and graph.graph.output[0].name == maker.output[0]:
+        return  # the largest values without their places; the scores have been compared
+    found = reference.run(network, images)
+    answers = execute(graph, images).scores.reshape(len(images), -1)
+    chosen = maker.op_type in ("ArgMax", "TopK")
+    wanted = answers[:, 0].astype(np.int64) if chosen else answers.argmax(1)
+    rows = np.arange(len(images))
+    equal = found.scores[rows, wanted] == found.scores.max(1)
+    if not chosen:  # a softmax in float32 may round neighbours to the same value
+        equal |= answers[rows, found.classes] == answers[rows, wanted]
+    if not equal.all():
+        image = int(np.flatnonzero(~equal)[0])
+        raise LoweringError(
+            f"layer {network.layers[-1].name}: image {image} is class {found.classes[image]}, the whole "
+            f"graph says {wanted[image]}; {int((~equal).sum())} of {len(images)} differ"
+        )
+
+
+class _Recorder:
+    """Runs one named pass after the other and keeps the graph after each in a folder."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
         self.passes: list[str] = []
-        if self.folder is not None and self.folder.is_dir():
-            for stale in self.folder.glob("[0-9][0-9]_*.onnx"):
-                stale.unlink()
+
+    def publish(self, target: Path) -> None:
+        """Put the graphs in the place of those of an earlier run: a refusal leaves nothing behind."""
+        if self.folder is None:
+            return
+        graphs = sorted(self.folder.iterdir())
+        kept = {path.name for path in graphs}
+        if target.is_dir():
+            for stale in target.glob("[0-9][0-9]_*.onnx"):
+                if stale.name not in kept:
+                    stale.unlink()
+        for path in graphs:
+            write_atomic(target / path.name, path.read_bytes())
 
     def __call__(
         self, name: str, graph: Any, change: Callable[[Any], ModelWrapper]
@@ -304,7 +351,7 @@ class _Recorder:
             raise LoweringError(f"pass {name} failed on this graph ({reason})") from error
         if self.folder is not None:
             content = model.model.SerializeToString(deterministic=True)
-            write_atomic(self.folder / f"{len(self.passes):02d}_{name}.onnx", content)
+            (self.folder / f"{len(self.passes):02d}_{name}.onnx").write_bytes(content)
         self.passes.append(name)
         return model
 
@@ -322,30 +369,6 @@ def _quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-def _wrap(model: ModelProto) -> ModelWrapper:
-    """Copy a raw graph; give quantizers qonnx's domain, as qonnx-cleanup does."""
-    copy = ModelProto()
-    copy.CopyFrom(model)
-    for node in copy.graph.node:
-        if node.op_type in QUANTIZERS:
-            node.domain = "qonnx.custom_op.general"
-    return _with_node_names(ModelWrapper(copy))
-
-
-def _with_node_names(model: ModelWrapper) -> ModelWrapper:
-    """Name the nodes that have no name of their own; the others keep the one their author knows."""
-    taken: set[str] = set()
-    for index, node in enumerate(model.graph.node):
-        if not node.name or node.name in taken:
-            node.name = f"{node.op_type}_{index}"
-        taken.add(node.name)
-    return model
-
-
-def _plain(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
-    return lambda model: _with_node_names(model.transform(transformation))
-
-
 def _named(*transformations: Any) -> Callable[[ModelWrapper], ModelWrapper]:
     """Apply passes that belong together, then annotate datatypes and name nodes and tensors readably."""
 
@@ -360,13 +383,3 @@ def _named(*transformations: Any) -> Callable[[ModelWrapper], ModelWrapper]:
         return model
 
     return change
-
-
-def _read_file(path: Path) -> ModelProto:
-    try:
-        model: ModelProto = ModelProto.FromString(path.read_bytes())
-    except DecodeError as error:
-        raise LoweringError(f"{path}: not an ONNX file ({error})") from error
-    if not model.graph.node:
-        raise LoweringError(f"{path}: not an ONNX file, it has no nodes")
-    return model

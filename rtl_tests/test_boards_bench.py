@@ -1,33 +1,60 @@
-"""The README's table is what the tracked reports say."""
+"""The READMEs' tables are what the tracked results say, and what makes them counts right."""
+
+import sys
 
 import pytest
 
+from sbnn.boards.__main__ import BENCH_PARTS
 from sbnn.boards.backends import yosys
 from sbnn.boards.bench import (
-    BEGIN,
     BITSTREAMS,
-    BOARDS,
-    END,
-    ESTIMATED,
-    MEASURED,
-    ROOT,
+    PARTS,
+    bench,
+    marks,
     metrics,
     read_results,
-    results_table,
+    tables,
     with_table,
 )
+from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
 from sbnn.boards.board import board_names, load_board
-from sbnn.boards.table import bitstream_table
+from sbnn.boards.spent import spend
 from sbnn.hls.tools import ToolError
 
-README = ROOT / "README.md"
+
+def test_readmes_show_the_tracked_results():
+    for readme, named in tables().items():
+        text = readme.read_text()
+        for name, table in named.items():
+            assert with_table(text, table, name) == text, (readme, name)
 
 
-def test_readme_shows_the_tracked_results():
-    results = read_results()["models"]
-    assert list(results) == [*MEASURED, *ESTIMATED]
-    text = README.read_text()
-    assert with_table(text, results_table(results, metrics())) == text
+def test_the_figure_shows_the_tracked_results(tmp_path):
+    draw(our_points(read_results()["models"], metrics()), read_published(), tmp_path / "again.svg")
+    assert (tmp_path / "again.svg").read_bytes() == FIGURE.read_bytes()
+    text = FIGURE.read_text()
+    for point in read_published():
+        assert point["name"] in text
+        assert point["source"]
+
+
+def test_parts_are_listed_and_known():
+    assert list(BENCH_PARTS) == list(PARTS)
+    with pytest.raises(ToolError) as caught:
+        bench(["tables", "everything"])
+    assert str(caught.value) == f"bench everything: not known; there are: {', '.join(PARTS)}"
+
+
+def test_a_child_is_charged_for_what_it_takes(tmp_path):
+    idle = spend([sys.executable, "-c", "pass"], tmp_path, tmp_path / "log")
+    code = "x = b'1' * (300 << 20); sum(range(8_000_000)); print('done')"
+    busy = spend([sys.executable, "-c", code], tmp_path, tmp_path / "log")
+    assert busy.seconds > idle.seconds > 0
+    assert idle.peak_mb + 250 < busy.peak_mb < idle.peak_mb + 400
+    assert (tmp_path / "log").read_text() == "done\n"
+    with pytest.raises(ToolError) as caught:
+        spend([sys.executable, "-c", "raise SystemExit('no')"], tmp_path, tmp_path / "log")
+    assert str(caught.value).endswith(f"failed (no); its log is {tmp_path}/log")
 
 
 def test_readme_of_the_boards_shows_the_tracked_bitstreams():
@@ -35,8 +62,6 @@ def test_readme_of_the_boards_shows_the_tracked_bitstreams():
     results = read_results()["boards"]
     assert list(results) == list(BITSTREAMS)
     assert sorted(results) == [n for n in board_names() if yosys.NAME in load_board(n).flows]
-    text = (BOARDS / "README.md").read_text()
-    assert with_table(text, bitstream_table(results)) == text
     for name, made in results.items():
         board = load_board(name)
         assert made["model"] == BITSTREAMS[name]
@@ -64,6 +89,9 @@ def test_estimates_are_within_15_percent_of_synthesis():
 
 
 def test_a_readme_without_its_marks_is_refused():
+    begin, end = marks("layers, LUT6")
     with pytest.raises(ToolError) as caught:
-        with_table("no marks", "table")
-    assert str(caught.value) == f"README.md: the lines {BEGIN} and {END} are missing"
+        with_table("no marks", "table", "layers, LUT6")
+    assert str(caught.value) == f"README.md: the lines {begin} and {end} are missing"
+    made = with_table(f"a\n{begin}\nold\n{end}\nb", "new", "layers, LUT6")
+    assert made == f"a\n{begin}\nnew\n{end}\nb"

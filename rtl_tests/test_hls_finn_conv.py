@@ -124,8 +124,8 @@ def ends_in_a_map():
         (
             lambda: finish(start(pads=(1, 1, 1, 1)), 256),
             (
-                "node conv1_conv: pads with 0, which no bit stands for; needs a Pad with the lowest value "
-                "in front"
+                "node conv1_conv: pads with 0.0 (constant), needs -1.0 (constant), the lowest value of "
+                "what it pads"
             ),
         ),
         (

@@ -31,16 +31,15 @@ def dense_layer(inputs: int, outputs: int, last: bool, seed: int = 0) -> SparseL
     own first layer has 49.5 % of +1.
     """
     positive = np.random.default_rng(seed).random((outputs, inputs)) < 0.5
-    common = {"xi_num": np.zeros(outputs, np.int64), "xi_frac": 0, "rails": 2}
-    if last:
-        offset = np.full(outputs, -inputs, np.int64)
-        return SparseLayer("dense", np.hstack([positive, ~positive]), **common, offset=offset)
     return SparseLayer(
         "dense",
         np.hstack([positive, ~positive]),
-        **common,
-        threshold=np.full(outputs, inputs // 2, np.int64),
-        invert=np.zeros(outputs, bool),
+        np.zeros(outputs, np.int64),
+        0,
+        rails=2,
+        threshold=None if last else np.full(outputs, inputs // 2, np.int64),
+        invert=None if last else np.zeros(outputs, bool),
+        offset=np.full(outputs, -inputs, np.int64) if last else None,
     )
 
 
@@ -72,7 +71,7 @@ def best_group(inputs: int, outputs: int) -> int:
 
     def cost(size: int) -> float:
         sums = [(comb(size, n), n) for n in range(1, size + 1)]
-        bits = sum(times * width_of(n) for times, n in sums) / 2**size
+        bits = sum(times * width_of(n) for times, n in sums) / (1 << size)
         tables = sum(times * width_of(n) for times, n in sums if n > 1)
         # Two outputs of up to five shared inputs are one LUT6.
         return inputs / size * (bits * outputs + tables / (2 if size < 6 else 1))

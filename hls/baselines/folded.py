@@ -5,6 +5,7 @@ bits a cycle, XNOR and popcount, PE accumulators, thresholds from a memory. A ve
 cycles. At one vector a cycle (PE = MH, SIMD = MW) nothing of it is left but the unshared layer of `dense.py`.
 """
 
+from collections.abc import Sequence
 from string import Template
 
 from sbnn.hls.baselines.verilog import Baseline, Lines, score_bits, width_of
@@ -168,7 +169,7 @@ def _weight_words(layer: SparseLayer, pe: int, simd: int) -> list[int]:
     ]
 
 
-def _packed(values: list[int], bits: int) -> int:
+def _packed(values: Sequence[int], bits: int) -> int:
     return sum((int(value) % (1 << bits)) << (bits * i) for i, value in enumerate(values))
 
 

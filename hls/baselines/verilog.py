@@ -157,7 +157,7 @@ def score_bits(layer: SparseLayer) -> int:
     if layer.offset is None:
         return 1
     low, high = layer.reach()
-    ends = [*(2 * low + layer.offset).tolist(), *(2 * high + layer.offset).tolist()]
+    ends: list[int] = [*(2 * low + layer.offset).tolist(), *(2 * high + layer.offset).tolist()]
     return max((end if end >= 0 else ~end).bit_length() + 1 for end in ends)
 
 

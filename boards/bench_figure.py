@@ -1,0 +1,125 @@
+"""The figure of accuracy against LUTs: our models from results.json, others as their authors publish them."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from sbnn.train.files import write_atomic
+
+HERE = Path(__file__).resolve().parent
+FIGURE = HERE / "accuracy_lut.svg"
+PUBLISHED = HERE / "published_results.json"
+OURS, THEIRS, QUIET = "#0b6e99", "#b3541e", "#6b7280"
+# Which way a label goes from its point: right, above-right, left, below-right, in points.
+WAYS = (
+    ((8, 0), "left", "center"),
+    ((5, 6), "left", "bottom"),
+    ((-8, 0), "right", "center"),
+    ((5, -6), "left", "top"),
+    ((-5, 6), "right", "bottom"),
+    ((-5, -6), "right", "top"),
+)
+
+
+def read_published() -> list[dict[str, Any]]:
+    """Return the published points: name, accuracy, lut, source, and bram where there is some."""
+    found: list[dict[str, Any]] = json.loads(PUBLISHED.read_text())
+    return found
+
+
+def our_points(
+    models: Mapping[str, Any], metrics: Mapping[str, Any]
+) -> list[tuple[str, int, float]]:
+    """Return (model, LUT6 of its whole core, MNIST test accuracy in %) of the synthesised models.
+
+    Args:
+        models: `models` of results.json.
+        metrics: {model: metrics.json}.
+    """
+    points = []
+    for name, figures in models.items():
+        if "xc7" in figures["synthesis"]:
+            total = figures["synthesis"]["xc7"]["total"]
+            lut = total.get("sites", total["lut"])
+            points.append((name, lut, 100 * metrics[name]["accuracy"]["test"]))
+    return points
+
+
+def draw(
+    ours: Sequence[tuple[str, int, float]], published: Sequence[Mapping[str, Any]], path: Path
+) -> None:
+    """Draw both families of points as a deterministic SVG."""
+    theirs = [(point["name"], point["lut"], 100 * point["accuracy"]) for point in published]
+    # A fixed salt and no date: equal figures give equal bytes.
+    style = {"svg.hashsalt": "sbnn", "svg.fonttype": "none", "font.family": "sans-serif"}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(7.2, 4.4), layout="constrained", facecolor="white")
+        axes = figure.add_subplot()
+        axes.set_xscale("log")
+        for points, colour, marker, fill, label in (
+            (theirs, THEIRS, "s", "none", "published by their authors, not measured here"),
+            (ours, OURS, "o", OURS, "this generator, whole core, yosys"),
+        ):
+            axes.plot(
+                [lut for _, lut, _ in points],
+                [accuracy for *_, accuracy in points],
+                marker,
+                color=colour,
+                markerfacecolor=fill,
+                markersize=7,
+                label=label,
+            )
+        everything = [*ours, *theirs]
+        axes.set_xlim(min(p[1] for p in everything) / 1.6, max(p[1] for p in everything) * 2.2)
+        low, high = (f(p[2] for p in everything) for f in (min, max))
+        axes.set_ylim(low - 0.35, high + 0.45)
+        axes.set_xticks([1_000, 3_000, 10_000, 30_000, 100_000])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.set_xlabel("LUT6 (block memories of others not counted)")
+        axes.set_title("MNIST test accuracy, %, against LUTs", loc="left", fontsize=11)
+        figure.legend(loc="outside lower left", frameon=False, fontsize=9, ncol=2)
+        axes.grid(axis="y", color="#e5e7eb")
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=QUIET)
+        for side in ("top", "right", "left"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_color(QUIET)
+        _label(figure, axes, [(p, OURS) for p in ours] + [(p, THEIRS) for p in theirs])
+        stream = io.BytesIO()
+        figure.savefig(stream, format="svg", metadata={"Date": None})
+    write_atomic(path, stream.getvalue())
+
+
+def _label(figure: Any, axes: Any, points: Sequence[tuple[tuple[str, int, float], str]]) -> None:
+    """Name every point, each label on the first side where it meets no point and no other label."""
+    figure.draw_without_rendering()
+    taken = []
+    for (_, lut, accuracy), _ in points:
+        x, y = axes.transData.transform((lut, accuracy))
+        taken.append(mpl.transforms.Bbox.from_extents(x - 5, y - 5, x + 5, y + 5))
+    for (name, lut, accuracy), colour in points:
+        for offset, across, along in WAYS:
+            text = axes.annotate(
+                name,
+                (lut, accuracy),
+                xytext=offset,
+                textcoords="offset points",
+                ha=across,
+                va=along,
+                color=colour,
+                fontsize=9,
+            )
+            box = text.get_window_extent()
+            inside = axes.get_window_extent()
+            if inside.x0 <= box.x0 and box.x1 <= inside.x1 and not box.count_overlaps(taken):
+                break
+            if offset != WAYS[-1][0]:
+                text.remove()
+        taken.append(box)

@@ -1,0 +1,99 @@
+"""Other people's networks: each of the zoo equals its own file's execution, bit by bit."""
+
+import numpy as np
+import pytest
+import zoo
+from cores import check_core, core_of
+
+from sbnn.hls import reference
+from sbnn.hls.design import Choices
+from sbnn.hls.lower import lower_with_report
+
+FAST = {
+    "tfc-1w1a",
+    "ternary-softmax",
+    "argmax",
+    "per-channel-logsoftmax",
+    "conv-padded",
+    "conv-pixels",
+}
+FAST |= {"conv-only"}
+
+
+def real_images(count):
+    from sbnn.train.config import load_config
+    from sbnn.train.data import sample_images
+
+    return sample_images(load_config("digits"))[0][:count]
+
+
+def zoo_images(random=8, real=24):
+    pixels = np.random.default_rng(3).integers(0, 256, (random, 8, 8), np.uint8)
+    return np.concatenate([pixels, real_images(real)])
+
+
+def lowered(name, images):
+    model = zoo.export(name)
+    return model, lower_with_report(model, name, images=images[:8], divisor=255)
+
+
+def check_entry(name):
+    """Hidden bits, classes and, where they are exact, scores against the stored file's own execution."""
+    images = zoo_images()
+    model, result = lowered(name, images)
+    outputs, levels = zoo.run_as_stored(model, images, 255)
+    found = reference.run(result.network, images)
+    activations = [bits for bits in levels.values() if len(bits) == len(images)][
+        -len(found.hidden) :
+    ]
+    hidden = [
+        bits
+        for layer, bits in zip(result.network.layers, found.hidden, strict=False)
+        if not layer.pool
+    ]
+    for wanted, bits in zip(activations[-len(hidden) :], hidden, strict=True):
+        wanted = wanted.transpose(0, 2, 3, 1) if wanted.ndim == 4 else wanted
+        assert np.array_equal(wanted > 0, bits)
+        assert (bits.any(0) & ~bits.all(0)).mean() > 0.2, "the test needs neurons that change"
+    flat = outputs.reshape(len(images), -1)
+    classes = flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
+    assert np.array_equal(found.classes, classes)
+    assert len(set(classes.tolist())) > 1, "the test needs several classes"
+    return result
+
+
+@pytest.mark.parametrize("name", sorted(FAST))
+def test_zoo(name):
+    check_entry(name)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("name", sorted(set(zoo.ZOO) - FAST))
+def test_zoo_more(name):
+    check_entry(name)
+
+
+def test_the_forms_that_layers_take():
+    """Ternary weights become two rails, dense ones xi = -1/2, pixels stay 8 bits wide."""
+    images = zoo_images(4, 4)
+    layers = lowered("ternary-softmax", images)[1].network.layers
+    assert [layer.rails for layer in layers] == [2, 2]
+    layers = lowered("tfc-1w1a", images)[1].network.layers
+    assert [(layer.rails, layer.xi_frac, layer.xi_num[0]) for layer in layers] == [(1, 1, -1)] * 3
+    network = lowered("conv-pixels", images)[1].network
+    assert network.encoding.threshold is None
+    assert network.encoding.shape == (8, 8)
+
+
+@pytest.mark.parametrize("name", ["ternary-softmax", "conv-padded"])
+def test_zoo_in_verilator(name):
+    images = zoo_images(6, 10)
+    _, result = lowered(name, images)
+    design, folder = core_of(result.network, Choices())
+    check_core(design, folder, images, send=80, receive=60, seed=1)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("name", ["tfc-1w1a", "conv-pixels", "conv-bias", "per-channel-logsoftmax"])
+def test_zoo_in_verilator_more(name):
+    test_zoo_in_verilator(name)
