@@ -7,6 +7,8 @@ complemented. Cells that would be equal are one cell.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sbnn.hls.sharing import Columns, Request, share
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -75,3 +77,13 @@ class Circuit:
             self.cells.append(cell)
             self._known[key] = cell
         return self._known[key]
+
+
+def shared_adders(requests: Sequence[Request], inputs: int) -> tuple[Circuit, tuple[Columns, ...]]:
+    """Return a circuit of shared full adders, and per request the literals that are left."""
+    shared = share(requests, inputs)
+    circuit = Circuit(inputs)
+    for level in shared.levels:
+        for triple in level:
+            circuit.add(triple)
+    return circuit, shared.columns

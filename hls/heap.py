@@ -23,7 +23,7 @@ class Body:
         self.tables: dict[int, int] = {}
         self.additions: dict[str, list[int]] = {}
         self.registers = 0
-        self._constants: dict[str, str] = {}
+        self._constants: dict[tuple[int, int], str] = {}
 
     def comment(self, text: str) -> None:
         """Add a comment line."""
@@ -53,15 +53,15 @@ class Body:
 
     def constant(self, width: int, value: int) -> str:
         """Return the name of a constant, the same for equal ones."""
-        return self._constants.setdefault(f"{width}'h{value:x}", f"T{len(self._constants)}")
+        return self._constants.setdefault((width, value), f"T{len(self._constants)}")
 
     def declarations(self) -> list[str]:
         """Return the lines that stand before all others."""
-        lines = [
-            f"  localparam logic [{value.split(chr(39))[0]}-1:0] {name} = {value};"
-            for value, name in self._constants.items()
+        tables = [
+            f"  localparam logic [{width - 1}:0] {name} = {width}'h{value:x};"
+            for (width, value), name in self._constants.items()
         ]
-        return [ADD, *lines]
+        return [ADD, *tables]
 
 
 def literal(value: int, bits: int) -> str:
@@ -135,6 +135,7 @@ def _emit_cell(body: Body, cell: Cell, name: str, names: dict[int, str]) -> None
         index = ", ".join(reversed(read))
         at = f"{{{index}}}" if cell.outputs == 1 else f"{{{index}, 1'b0}} +: 2"
         body.wire(name, cell.outputs, f"{table}[{at}]")
+        body.lines[-1] += f"  // y[{cell.owner}]"
         body.tables[len(read)] = body.tables.get(len(read), 0) + cell.outputs
     for i in range(cell.outputs):
         names[cell.first + i] = f"{name}[{i}]"

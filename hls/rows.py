@@ -24,6 +24,13 @@ class Row:
     literals: tuple[tuple[int, bool], ...]
     base: int
 
+    def columns(self, value_bits: int) -> tuple[tuple[int, ...], ...]:
+        """Return the literals per bit of the values, each 2 * bit of the vector + complemented."""
+        return tuple(
+            tuple(2 * (index * value_bits + bit) + off for index, off in self.literals)
+            for bit in range(value_bits)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class LayerRows:
@@ -45,6 +52,15 @@ class LayerRows:
     def literals(self) -> int:
         """Number of literals that the hardware counts for all P (S not included)."""
         return sum(len(row.literals) for row in self.rows if row is not None)
+
+    @property
+    def live(self) -> list[tuple[int, Row]]:
+        """(output, row) of what something reads and images change."""
+        return [
+            (j, row)
+            for j, row in enumerate(self.rows)
+            if row is not None and j not in self.constants
+        ]
 
 
 def resolve(network: Network) -> tuple[LayerRows, ...]:

@@ -23,6 +23,8 @@ PAIRS = 1_000_000
 ENOUGH = 8
 
 Triple = tuple[int, int, int]
+# Literals by weight: column c counts 2**c.
+Columns = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Request:
         adders: full adders per column; those may take sums of the same and carries of the column before.
     """
 
-    columns: tuple[tuple[int, ...], ...]
+    columns: Columns
     adders: tuple[int, ...]
 
 
@@ -52,7 +54,7 @@ class Sharing:
 
     signals: int
     levels: tuple[tuple[Triple, ...], ...]
-    columns: tuple[tuple[tuple[int, ...], ...], ...]
+    columns: tuple[Columns, ...]
     instances: int
 
     @property
@@ -227,6 +229,6 @@ def _common_pairs(members: Sequence[dict[int, int]]) -> list[tuple[tuple[int, in
     return list(zip(pairs, counts.tolist(), strict=True))
 
 
-def _trim(heap: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+def _trim(heap: list[list[int]]) -> Columns:
     last = max((c for c, column in enumerate(heap) if column), default=-1)
     return tuple(map(tuple, heap[: last + 1]))
