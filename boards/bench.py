@@ -127,7 +127,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "results": bitstream_table(results["boards"]),
             "layers, LUT6": layer_table(layers, "xc7"),
             "layers, LUT4": layer_table(layers, "ecp5"),
-            "folded": folded_table(layers),
+            "folded": folded_table(layers, read_published()),
             "scale": scale_table(scale, results["boards"]),
             "aims": aims_table(layers, scale, ours),
         },

@@ -7,7 +7,7 @@ the layer, yosys's version and command), so that a second run measures only what
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -77,7 +77,7 @@ class Job:
     commands: tuple[str, ...]
     content: str
     make: Callable[[], Parts]
-    facts: Mapping[str, Any] = MappingProxyType({})
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def family(self) -> str:

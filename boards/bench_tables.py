@@ -35,13 +35,18 @@ def layer_table(results: Mapping[str, Any], family: str) -> str:
     return markdown(rows)
 
 
-def folded_table(results: Mapping[str, Any]) -> str:
-    """Return the folded dense networks against ours, LUT x cycles of an image, from measured layers."""
+def folded_table(results: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
+    """Return folded dense networks against ours, LUT x cycles of an image.
+
+    Args:
+        results: layer_results.json.
+        published: published_results.json; those with a folding get a row, computed from what they publish.
+    """
     head = (
         *("model", "dense, folded: PE x SIMD of its layers", "cycles an image", "LUT6 sites"),
         *("block RAM", "sites x cycles", "ours, sites x 1", "ratio"),
     )
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for model, layers in _models(results).items():
         shapes = [shape_of(results, f"{model}/{name}").replace(" ", "") for name in layers]
         folded = [results["dense"].get(s, {}).get("folded", {}).get("xc7", {}) for s in shapes]
@@ -62,6 +67,19 @@ def folded_table(results: Mapping[str, Any]) -> str:
                 f"{sites * cycles / ours:.0f}" if ours else DASH,
             )
         )
+    rows += [
+        (
+            f"{point['name']} (published)",
+            ", ".join(f"{pe} x {simd}" for pe, simd in point["folding"]),
+            f"{point['cycles']}",
+            f"{point['lut']:,} LUT",
+            f"{point['bram']}",
+            f"{point['lut'] * point['cycles']:,}",
+            *(DASH, DASH),
+        )
+        for point in published
+        if "folding" in point
+    ]
     return markdown(rows)
 
 

@@ -1,4 +1,4 @@
-"""Command line: python -m sbnn.hls lower|generate|synth|timing|fit."""
+"""Command line: python -m sbnn.hls lower|check|generate|synth|timing|fit."""
 
 import argparse
 import json
@@ -21,6 +21,13 @@ def main() -> None:
         "--out", type=Path, required=True, help="folder for network.npz and the graphs"
     )
     step.set_defaults(run=_lower)
+
+    step = steps.add_parser("check", help="what a QONNX file would become, or why it cannot")
+    step.add_argument("onnx", type=Path, help="a .onnx file")
+    step.add_argument("--family", default="xc7", help="ecp5, ice40, gowin, xc7 or xcup")
+    step.add_argument("--levels", type=int, default=2, help="full-adder levels between registers")
+    step.add_argument("--divide", type=int, help="the graph takes pixel / this, such as 255")
+    step.set_defaults(run=_check)
 
     step = steps.add_parser("generate", help="integer network to RTL")
     step.add_argument("network", type=Path, help="a network.npz")
@@ -74,6 +81,13 @@ def _lower(arguments: argparse.Namespace) -> None:
         f"{arguments.out / 'network.npz'}: {len(network.layers)} layers, {network.ones} ones of "
         f"{network.weights} weights; equals the graph on {lowered.images} images"
     )
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    from sbnn.hls.check import check, check_text
+
+    checked = check(arguments.onnx, arguments.family, arguments.levels, arguments.divide)
+    print(check_text(checked), end="")
 
 
 def _generate(arguments: argparse.Namespace) -> None:

@@ -6,10 +6,8 @@ it where it is used.
 """
 
 import contextlib
-import logging
 import tempfile
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -52,11 +50,11 @@ from sbnn.hls.finn_passes import (
 )
 from sbnn.hls.finn_prepare import prepare, transformed
 from sbnn.hls.finn_read import read
+from sbnn.hls.finn_recorder import Recorder
 from sbnn.hls.finn_source import Source
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.network import InputEncoding, Network
 from sbnn.hls.thresholds import Proof
-from sbnn.train.files import write_atomic
 
 SAMPLE_SEED = 2023
 SAMPLE_SIZE = 200
@@ -158,7 +156,7 @@ def lower_with_report(
     """
     stored = read_file(source) if isinstance(source, Path) else source
     with tempfile.TemporaryDirectory(prefix="sbnn-lower-") as folder:
-        run = _Recorder(Path(folder) if save_dir is not None else None)
+        run = Recorder(Path(folder) if save_dir is not None else None)
         lowered = _lower(run, stored, name, images, divisor)
         if save_dir is not None:
             run.publish(save_dir / "intermediate_models")
@@ -166,7 +164,7 @@ def lower_with_report(
 
 
 def _lower(
-    run: "_Recorder",
+    run: Recorder,
     stored: ModelProto,
     name: str,
     images: NDArray[np.uint8] | None,
@@ -316,57 +314,6 @@ def compare_classes(network: Network, original: ModelProto, images: NDArray[np.u
             f"layer {network.layers[-1].name}: image {image} is class {found.classes[image]}, the whole "
             f"graph says {wanted[image]}; {int((~equal).sum())} of {len(images)} differ"
         )
-
-
-class _Recorder:
-    """Runs one named pass after the other and keeps the graph after each in a folder."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.folder = folder
-        self.passes: list[str] = []
-
-    def publish(self, target: Path) -> None:
-        """Put the graphs in the place of those of an earlier run: a refusal leaves nothing behind."""
-        if self.folder is None:
-            return
-        graphs = sorted(self.folder.iterdir())
-        kept = {path.name for path in graphs}
-        if target.is_dir():
-            for stale in target.glob("[0-9][0-9]_*.onnx"):
-                if stale.name not in kept:
-                    stale.unlink()
-        for path in graphs:
-            write_atomic(target / path.name, path.read_bytes())
-
-    def __call__(
-        self, name: str, graph: Any, change: Callable[[Any], ModelWrapper]
-    ) -> ModelWrapper:
-        try:
-            with _quiet():
-                model = change(graph)
-        except LoweringError:
-            raise
-        except Exception as error:  # FINN and qonnx raise bare exceptions and assertions
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise LoweringError(f"pass {name} failed on this graph ({reason})") from error
-        if self.folder is not None:
-            content = model.model.SerializeToString(deterministic=True)
-            (self.folder / f"{len(self.passes):02d}_{name}.onnx").write_bytes(content)
-        self.passes.append(name)
-        return model
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence FINN's and qonnx's warnings, which are about data layouts of convolutions."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)
 
 
 def _named(*transformations: Any) -> Callable[[ModelWrapper], ModelWrapper]:

@@ -149,10 +149,13 @@ def test_pool_is_an_or_of_bits():
 
 
 @pytest.mark.parametrize("index", [1, 3, 4])  # padded, with a pool behind; strided; fully connected
-@pytest.mark.parametrize("name", ["bits", "per channel"])
+@pytest.mark.parametrize("name", ["bits", "per channel", "error decay"])
 def test_training_sees_both_rails_as_one_difference(name, index):
     """In training the rails x and -x see the difference of their weights; sums and gradients are equal."""
-    config, module = random_module(**CASES[name], rails=2)
+    config, module = random_module(**CASES.get(name, {}), rails=2)
+    if name == "error decay":
+        for quantizer in module.quantizers():
+            quantizer.decay = (2.0, 0.5)
     channels, height, width = config.layers[index - 1].seen
     shape = (
         (9, channels, height, width) if config.layers[index - 1].convolution else (9, channels // 2)

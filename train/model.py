@@ -150,11 +150,8 @@ class SparseBinaryNet(nn.Module):
             x = torch.flatten(x, 1)
         weighted = self.weighted()[index - 1]
         if self.config.rails == 2:
-            if (
-                self.training
-            ):  # half the products: rails x and -x see the difference of their weights
-                rail, inverted = weighted.quant_weight().value.chunk(2, dim=1)
-                difference = rail - inverted
+            if self.training:  # half the products, and fewer passes over the weights
+                difference = self.quantizers()[index - 1].rail_difference(weighted.weight)
                 if layer.convolution:
                     return functional.conv2d(x, difference, stride=layer.convolution.stride)
                 return functional.linear(x, difference)

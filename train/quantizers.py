@@ -42,8 +42,32 @@ class _Step(torch.autograd.Function):
         if ctx.decay is None:
             return grads[0], None
         (latent,) = ctx.saved_tensors
-        k, t = ctx.decay
-        return grads[0] * k * t * (1 - torch.tanh(latent * t) ** 2), None
+        return _decayed(grads[0], latent, ctx.decay), None
+
+
+class _RailDifference(torch.autograd.Function):
+    """w01 of the rail x less w01 of the rail -x, -1, 0 or 1 in half the columns; gradients as _Step."""
+
+    @staticmethod
+    def forward(ctx: Any, latent: Tensor, decay: tuple[float, float] | None) -> Tensor:
+        ctx.decay = decay
+        if decay is not None:
+            ctx.save_for_backward(latent)
+        rail, inverted = (latent > 0).chunk(2, dim=1)
+        return rail.to(latent.dtype).sub_(inverted.to(latent.dtype))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        both = torch.cat([grads[0], -grads[0]], dim=1)
+        if ctx.decay is None:
+            return both, None
+        (latent,) = ctx.saved_tensors
+        return _decayed(both, latent, ctx.decay), None
+
+
+def _decayed(gradient: Tensor, latent: Tensor, decay: tuple[float, float]) -> Tensor:
+    k, t = decay
+    return gradient * k * t * (1 - torch.tanh(latent * t) ** 2)
 
 
 def error_decay(progress: float) -> tuple[float, float]:
@@ -155,6 +179,15 @@ class SparseBinaryTensorQuant(nn.Module):
         """Return the connections, 0.0 and 1.0 in the shape of `latent`."""
         ones: Tensor = _Step.apply(latent, self.decay)  # type: ignore[no-untyped-call]
         return ones
+
+    def rail_difference(self, latent: Tensor) -> Tensor:
+        """Return the weights of x less those of -x, for latent weights of both rails side by side.
+
+        (MH, 2C) gives (MH, C), (MH, 2C, k, k) gives (MH, C, k, k); x times this is what both rails sum
+        to, in half the products, for xi cancels.
+        """
+        difference: Tensor = _RailDifference.apply(latent, self.decay)  # type: ignore[no-untyped-call]
+        return difference if self.unit_eta else difference * self.levels(latent)[0]
 
     def forward(self, latent: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quantize (MH, MW) or (MH, C, k, k) latent weights; see the class."""

@@ -1,0 +1,196 @@
+"""What a QONNX file would become, layer by layer, without torch, without FINN and without writing a file."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from sbnn.hls.counts import count_design, dense_network
+from sbnn.hls.design import Choices, Design, make_design, make_manifest
+from sbnn.hls.estimate import STREAMS, estimate_layers
+from sbnn.hls.finn_file import read_file
+from sbnn.hls.finn_fold import integer_layers
+from sbnn.hls.finn_prepare import prepare
+from sbnn.hls.finn_read import read
+from sbnn.hls.finn_recorder import Recorder
+from sbnn.hls.layer import SparseLayer
+from sbnn.hls.network import Network
+from sbnn.hls.wired import TABLE_LITERALS
+
+# Writing the modules of 17,000 connections takes a second, of a million a minute and a GB.
+MOST_WRITTEN = 50_000
+
+
+@dataclass(frozen=True)
+class CheckedLayer:
+    """One line of the report.
+
+    Attributes:
+        name: the layer.
+        shape: outputs x inputs, with the window of a convolution.
+        input_bits: bits per incoming value.
+        zeros: share of the weights that need no connection.
+        ones: connections.
+        xi: the distinct xi.
+        hardware: what the layer becomes.
+        luts: estimate.
+        dense_luts: estimate of the layer with weights of -1 and +1 in its place.
+    """
+
+    name: str
+    shape: str
+    input_bits: int
+    zeros: float
+    ones: int
+    xi: str
+    hardware: str
+    luts: int
+    dense_luts: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A whole file.
+
+    Attributes:
+        network: the integer network.
+        layers: one per layer.
+        luts: estimate of everything, streams included.
+        dense_luts: the same of the dense network.
+        ii_cycles: cycles per image.
+        latency_cycles: from the first beat in to the first beat out.
+        counted: the estimate is from counts; no module was written.
+        family: of the estimate.
+    """
+
+    network: Network
+    layers: tuple[CheckedLayer, ...]
+    luts: int
+    dense_luts: int
+    ii_cycles: int
+    latency_cycles: int
+    counted: bool
+    family: str
+
+
+def check(path: Path, family: str, levels: int, divisor: int | None = None) -> Checked:
+    """Read a file as `lower` does and estimate its hardware.
+
+    Args:
+        path: a .onnx file.
+        family: of `sbnn.hls.synth.FAMILIES`.
+        levels: full-adder levels between registers.
+        divisor: the graph takes pixel / divisor; None where the file says that it takes UINT8.
+
+    Raises:
+        LoweringError: what cannot be expressed, with the node's name.
+        EstimateError: no estimate of that family.
+    """
+    model, names, _ = prepare(Recorder(None), read_file(path), divisor)
+    source = read(model, names)
+    layers, _ = integer_layers(source)
+    network = Network("checked", source.encoding, layers)
+    choices = Choices(levels_per_stage=levels)
+    counted = network.ones > MOST_WRITTEN
+    design = (count_design if counted else make_design)(network, choices)
+    luts = _estimate(design, family)
+    dense = _estimate(count_design(dense_network(network), choices), family)
+    return Checked(
+        network,
+        tuple(_line(layer, luts[layer.name], dense[layer.name]) for layer in network.layers),
+        sum(luts.values()),
+        sum(dense.values()),
+        design.ii_cycles,
+        design.latency_cycles,
+        counted,
+        family,
+    )
+
+
+def _estimate(design: Design, family: str) -> dict[str, int]:
+    return estimate_layers(make_manifest(design, "generic", {}), family)
+
+
+def _line(layer: SparseLayer, luts: int, dense_luts: int) -> CheckedLayer:
+    shape = f"{layer.mh} x {layer.inputs}"
+    if layer.window is not None:
+        rows, columns = layer.window.kernel
+        taken = layer.window.output
+        shape += f", {rows} x {columns} at {taken[0]} x {taken[1]}"
+    return CheckedLayer(
+        name=layer.name,
+        shape=shape,
+        input_bits=layer.value_bits,
+        zeros=1 - layer.ones / (layer.mh * layer.inputs),
+        ones=layer.ones,
+        xi="-" if layer.pool else _xi(layer),
+        hardware=_hardware(layer),
+        luts=luts,
+        dense_luts=dense_luts,
+    )
+
+
+def _xi(layer: SparseLayer) -> str:
+    values = [Fraction(k, 1 << layer.xi_frac) for k in sorted(set(layer.xi_num.tolist()))]
+    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def _hardware(layer: SparseLayer) -> str:
+    """Say in words what a layer becomes."""
+    if layer.pool:
+        return "max pool: OR of bits"
+    shared = bool(layer.xi_num.any()) and layer.rails == 1
+    small = int((layer.w01.sum(1) <= TABLE_LITERALS).sum())
+    tables = small if layer.value_bits == 1 and not layer.is_last and not shared else 0
+    parts = [f"{tables} truth tables"] if tables else []
+    if tables < layer.mh:
+        end = "scores" if layer.is_last else "comparisons"
+        wide = f" of {layer.value_bits}-bit values" if layer.value_bits > 1 else ""
+        parts.append(f"{layer.mh - tables} popcounts{wide} and {end}")
+    if layer.rails == 2:
+        parts.append("inputs and complements")
+    if shared:
+        parts.append("one shared S")
+    return ", ".join(parts)
+
+
+def check_text(checked: Checked) -> str:
+    """Return the report as text."""
+    network = checked.network
+    shape = " x ".join(map(str, network.encoding.shape))
+    threshold = network.encoding.threshold
+    seen = "8-bit pixels" if threshold is None else f"bits, 1 from pixel {threshold} on"
+    head = [
+        "layer",
+        "outputs x inputs",
+        "bits",
+        "zeros",
+        "ones",
+        "xi",
+        "LUTs",
+        "dense +-1",
+        "hardware",
+    ]
+    rows = [head]
+    for layer in checked.layers:
+        dense = "" if layer.xi == "-" else f"{layer.dense_luts:,}"
+        zeros = "" if layer.xi == "-" else f"{100 * layer.zeros:.1f} %"
+        ones, luts = f"{layer.ones:,}", f"{layer.luts:,}"
+        cells = [layer.name, layer.shape, str(layer.input_bits), zeros, ones, layer.xi, luts, dense]
+        rows.append([*cells, layer.hardware])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    how = "from counts, no module was written" if checked.counted else "from the generated modules"
+    weights = sum(layer.mh * layer.inputs for layer in network.layers if not layer.pool)
+    summary = [
+        f"image {shape}, {seen}; {network.classes} classes; {network.ones:,} of {weights:,} weights connect",
+        *lines,
+        (
+            f"{checked.family}: {checked.luts:,} LUTs with {STREAMS} ({how}); dense -1/+1 of the same shape "
+            f"{checked.dense_luts:,}"
+        ),
+        f"one image every {checked.ii_cycles:,} cycles, latency {checked.latency_cycles:,} cycles",
+    ]
+    return "\n".join(summary) + "\n"

@@ -1,0 +1,227 @@
+"""Every neuron of generated layers, proven to be what its integers say, for all inputs.
+
+    y = ((P << F) + xi_num * S >= threshold) ^ invert        score = 2 * ((P << F) + xi_num * S) + offset
+
+The right sides come from the arrays of the network alone, none of the generator's code; the left sides from
+the module's text through yosys (gates.py). That every path has as many registers as the design says makes
+the equality of the functions one of the pipelines. `-s` prints widths and seconds.
+"""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from gates import REGISTER, Cone, Gates, read_gates, registers_between
+from networks import random_conv_network, random_network, tracked_network
+
+from sbnn.hls.design import Choices, make_design
+from sbnn.hls.network import InputEncoding, Network, SparseLayer
+
+
+def weights_of(layer: SparseLayer, j: int) -> tuple[dict[int, int], int]:
+    """Return what each input bit adds to A[j], and what is there without any."""
+    rows = layer.w01[j].reshape(layer.rails, layer.inputs).astype(np.int64) << layer.xi_frac
+    k = int(layer.xi_num[j])
+    if layer.rails == 2:  # the second rail counts ~x, and S is the number of inputs
+        weights, base = rows[0] - rows[1], int(rows[1].sum()) + k * layer.inputs
+    else:
+        weights, base = rows[0] + k, 0
+    bits = layer.value_bits
+    return {
+        i * bits + b: int(w) << b for i, w in enumerate(weights) for b in range(bits) if w
+    }, base
+
+
+def is_read(network: Network, index: int, j: int) -> bool:
+    """Return whether the next layer reads output j, at any position."""
+    if index + 1 == len(network.layers):
+        return True
+    after, channels = network.layers[index + 1], network.layers[index].mh
+    columns = after.w01.reshape(after.mh, -1, channels)
+    return bool(columns[:, :, j].any()) or (after.rails == 1 and bool(after.xi_num.any()))
+
+
+def wrong_outputs(
+    network: Network,
+    index: int,
+    gates: Gates,
+    known: dict[int, bool],
+    only: list[int] | None = None,
+) -> tuple[list[int], dict[int, bool]]:
+    """Return the outputs of a layer that some input gives another value, and those that are constant.
+
+    Args:
+        network: the integers.
+        index: of the layer.
+        gates: of its module.
+        known: the inputs that are the same in every image.
+        only: outputs to look at, all that are read if None.
+    """
+    layer = network.layers[index]
+    width = len(gates.y) // layer.mh
+    wanted = [j for j in range(layer.mh) if is_read(network, index, j)]
+    wanted = wanted if only is None else only
+    # Neurons that share S share one cone, so that S is worked out once.
+    groups = [wanted] if layer.rails == 1 and layer.xi_num.any() else [[j] for j in wanted]
+    wrong, constant = [], {}
+    for group in groups:
+        roots = [net for j in group for net in gates.y[j * width : (j + 1) * width]]
+        cone = Cone(gates, roots, known)
+        for n, j in enumerate(group):
+            weights, base = weights_of(layer, j)
+            base += sum(weights.pop(i, 0) for i, bit in known.items() if bit)
+            weights = {i: w for i, w in weights.items() if i not in known}
+            have = cone.outputs[n * width : (n + 1) * width]
+            missing = {i for i, w in weights.items() if w} - set(cone.order)
+            if missing:  # read by no gate: a variable all the same, so that the sums can name it
+                cone.bdd.declare(*(f"x{i}" for i in sorted(missing)))
+                cone.order += sorted(missing)
+            if layer.is_last:
+                doubled = {i: 2 * w for i, w in weights.items()}
+                need = cone.sum_bits(doubled, 2 * base + int(layer.offset[j]), width)
+            else:
+                least = cone.at_least(weights, base, int(layer.threshold[j]))
+                need = [~least if layer.invert[j] else least]
+                if need[0] in (cone.bdd.true, cone.bdd.false):
+                    constant[j] = need[0] == cone.bdd.true
+            if have != need:
+                wrong.append(j)
+    return wrong, constant
+
+
+def known_inputs(network: Network, index: int, constant: dict[int, bool]) -> dict[int, bool]:
+    """Return the constant inputs of a layer behind one with constant outputs; padding is 0."""
+    layer, channels = network.layers[index], network.layers[index - 1].mh
+    taps = layer.inputs // channels
+    inside = layer.window.always_inside() if layer.window is not None else (True,) * taps
+    return {
+        tap * channels + j: bit
+        for tap in range(taps)
+        for j, bit in constant.items()
+        if inside[tap] or not bit
+    }
+
+
+def prove_network(network: Network, levels: int, widest: int = 1 << 30) -> tuple[int, int]:
+    """Prove all neurons of at most `widest` ones; return how many, and how many there are."""
+    design = make_design(network, Choices(levels_per_stage=levels))
+    known: dict[int, bool] = {}
+    proven = total = 0
+    for index, (layer, made) in enumerate(zip(network.layers, design.layers, strict=True)):
+        began = time.monotonic()
+        gates = read_gates(made.text)
+        assert registers_between(gates) <= {made.latency_cycles}, layer.name
+        read = [j for j in range(layer.mh) if is_read(network, index, j)]
+        some = [j for j in read if layer.w01[j].sum() <= widest]
+        wrong, constant = wrong_outputs(network, index, gates, known, some)
+        assert not wrong, f"{network.name}, layer {layer.name}: outputs {wrong} are wrong"
+        if index + 1 < len(network.layers):
+            known = known_inputs(network, index + 1, constant)
+        ones = int(layer.w01[some].sum(1).max(initial=0))
+        seconds = time.monotonic() - began
+        print(
+            f"\n{network.name} {layer.name}: {len(some)} of {len(read)} outputs, up to {ones} ones",
+            end="",
+        )
+        print(f" of {layer.inputs} inputs, xi in 1/{1 << layer.xi_frac}: {seconds:.1f} s", end="")
+        proven, total = proven + len(some), total + len(read)
+    return proven, total
+
+
+def small_network() -> Network:
+    """Return 12 inputs, 4 neurons of 8 ones with a xi of their own, 2 scores."""
+    rng = np.random.default_rng(5)
+    w01 = np.zeros((4, 12), bool)
+    for row in w01:
+        row[rng.choice(12, 8, replace=False)] = True
+    hidden = SparseLayer(
+        "fc1",
+        w01,
+        np.array([1, 1, -1, 3]),
+        2,
+        threshold=np.array([22, 23, 13, 35]),
+        invert=np.array([False, True, False, False]),
+    )
+    last = SparseLayer(
+        "fc2", np.ones((2, 4), bool), np.zeros(2, np.int64), 0, offset=np.array([1, -3])
+    )
+    return Network("small", InputEncoding((12,), 128), (hidden, last))
+
+
+def proof_of(network: Network, generated: Network, index: int) -> list[int]:
+    """Return the outputs of one layer, generated from another network, that are not this network's."""
+    made = make_design(generated, Choices(levels_per_stage=2)).layers[index]
+    return wrong_outputs(network, index, read_gates(made.text), {})[0]
+
+
+def changed(array: np.ndarray, place: int | tuple[int, int], by: int) -> np.ndarray:
+    copy = array.copy()
+    copy[place] = copy[place] ^ True if copy.dtype == np.bool_ else copy[place] + by
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("index", "field", "place"),
+    [
+        *((0, "threshold", 1), (0, "invert", 2), (0, "xi_num", 3), (0, "w01", (1, 0))),
+        *((0, "w01", (2, 7)), (1, "offset", 1), (1, "w01", (0, 3))),
+    ],
+)
+def test_wrong_generated_layer_is_found(index, field, place):
+    """A generator that reads one number wrong: that output is named, and no other."""
+    network = small_network()
+    layer = network.layers[index]
+    wrong = replace(layer, **{field: changed(getattr(layer, field), place, 1)})
+    layers = (*network.layers[:index], wrong, *network.layers[index + 1 :])
+    output = place if isinstance(place, int) else place[0]
+    assert proof_of(network, replace(network, layers=layers), index) == [output]
+
+
+def test_every_gate_and_register_counts():
+    """Every XOR of an adder that is inverted, and every register that is left out, is found."""
+    network = small_network()
+    made = make_design(network, Choices(levels_per_stage=2)).layers[1]
+    gates = read_gates(made.text)
+    assert not wrong_outputs(network, 1, gates, {})[0]
+    assert registers_between(gates) == {made.latency_cycles}
+    missed = []
+    for net, (kind, sources) in gates.cells.items():
+        if kind == REGISTER:
+            without = gates.cells | {net: ("$_AND_", (sources[0], sources[0]))}
+            found = registers_between(replace(gates, cells=without)) != {made.latency_cycles}
+        elif kind == "$_XOR_":
+            broken = replace(gates, cells=gates.cells | {net: ("$_XNOR_", sources)})
+            found = bool(wrong_outputs(network, 1, broken, {})[0])
+        else:
+            continue
+        if not found:
+            missed.append((net, kind))
+    assert not missed
+
+
+def test_digits():
+    assert prove_network(tracked_network("digits"), 4) == (136, 136)
+
+
+@pytest.mark.parametrize(
+    "seed", [4, *(pytest.param(n, marks=pytest.mark.regress) for n in range(20))]
+)
+def test_random_network(seed):
+    proven, total = prove_network(random_network(seed, 24), 1 + seed % 4)
+    assert proven == total
+
+
+@pytest.mark.parametrize(
+    "seed", [3, *(pytest.param(n, marks=pytest.mark.regress) for n in range(10))]
+)
+def test_random_conv_network(seed):
+    """Windows, pools, and 8-bit pixels, some with xi."""
+    proven, total = prove_network(random_conv_network(seed, 5), 1 + seed % 4)
+    assert proven == total
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize(("model", "widest", "neurons"), [("digits-xi", 64, (138, 138))])
+def test_trained(model, widest, neurons):
+    assert prove_network(tracked_network(model), 4, widest) == neurons

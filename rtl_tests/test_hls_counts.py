@@ -1,0 +1,53 @@
+"""Counting a layer without writing it: the same full adders, tables, additions and latency."""
+
+import pytest
+from networks import random_conv_network, random_network
+
+from sbnn.hls.counts import count_design, dense_network, literals
+from sbnn.hls.design import Choices, make_design
+
+SAME = ("count", "threshold", "score", "product")
+
+
+def as_counted(row):
+    """Whether nothing of a layer is folded away: no constant, no neuron unread, no known input."""
+    if row.constants or None in row.rows:
+        return False
+    known = row.total is not None and len(row.total.literals) not in (0, row.layer.inputs)
+    return not known and [len(r.literals) for r in row.rows] == literals(row.layer)
+
+
+@pytest.mark.parametrize("levels", [1, 3])
+def test_equals_what_writing_counts(levels):
+    compared = set()
+    for network in [*map(random_network, range(100)), *map(random_conv_network, range(10))]:
+        written, counted = (make(network, Choices(levels)) for make in (make_design, count_design))
+        for layer, row, count in zip(written.layers, written.rows, counted.layers, strict=True):
+            if not as_counted(row):
+                continue
+            assert layer.cost.full_adders == count.cost.full_adders
+            assert layer.cost.tables == count.cost.tables
+            for name in SAME:
+                first, second = (
+                    sorted(cost.additions.get(name, ())) for cost in (layer.cost, count.cost)
+                )
+                assert first == second, name
+            assert (layer.latency_cycles, layer.score_bits) == (
+                count.latency_cycles,
+                count.score_bits,
+            )
+            xi = bool(row.layer.xi_num.any())
+            compared.add((row.layer.rails, xi, row.layer.is_last, row.layer.value_bits))
+        if all(map(as_counted, written.rows)):
+            assert counted.ii_cycles == written.ii_cycles
+            assert counted.latency_cycles == written.latency_cycles
+    assert {(1, True, False, 1), (1, False, False, 1), (2, False, False, 1)} <= compared
+    assert {(1, True, True, 1), (1, True, False, 8)} <= compared
+
+
+def test_a_dense_twin_costs_half_the_inputs():
+    network = random_network(1)
+    dense = dense_network(network)
+    for layer, twin in zip(network.layers, dense.layers, strict=True):
+        assert (twin.mh, twin.inputs) == (layer.mh, layer.inputs)
+        assert twin.ones == twin.mh * -(-twin.inputs // 2)
