@@ -7,6 +7,7 @@ from pathlib import Path
 from sbnn.hls.counts import count_design, dense_network
 from sbnn.hls.design import Choices, Design, make_design, make_manifest
 from sbnn.hls.estimate import STREAMS, estimate_layers
+from sbnn.hls.fabric import fabric_of
 from sbnn.hls.finn_file import read_file
 from sbnn.hls.finn_fold import integer_layers
 from sbnn.hls.finn_prepare import prepare
@@ -14,7 +15,6 @@ from sbnn.hls.finn_read import read
 from sbnn.hls.finn_recorder import Recorder
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.network import Network
-from sbnn.hls.wired import TABLE_LITERALS
 
 # Writing the modules of 17,000 connections takes a second, of a million a minute and a GB.
 MOST_WRITTEN = 50_000
@@ -78,7 +78,7 @@ def check(path: Path, family: str, levels: int, divisor: int | None = None) -> C
     Args:
         path: a .onnx file.
         family: of `sbnn.hls.synth.FAMILIES`.
-        levels: full-adder levels between registers.
+        levels: levels of logic between registers.
         divisor: the graph takes pixel / divisor; None where the file says that it takes UINT8.
 
     Raises:
@@ -89,14 +89,17 @@ def check(path: Path, family: str, levels: int, divisor: int | None = None) -> C
     source = read(model, names)
     layers, _ = integer_layers(source)
     network = Network("checked", source.encoding, layers)
-    choices = Choices(levels_per_stage=levels)
+    choices = Choices(levels_per_stage=levels, family=family)
     counted = network.ones > MOST_WRITTEN
     design = (count_design if counted else make_design)(network, choices)
     luts = _estimate(design, family)
     dense = _estimate(count_design(dense_network(network), choices), family)
     return Checked(
         network,
-        tuple(_line(layer, luts[layer.name], dense[layer.name]) for layer in network.layers),
+        tuple(
+            _line(layer, luts[layer.name], dense[layer.name], fabric_of(family).table_inputs)
+            for layer in network.layers
+        ),
         sum(luts.values()),
         sum(dense.values()),
         design.ii_cycles,
@@ -110,7 +113,7 @@ def _estimate(design: Design, family: str) -> dict[str, int]:
     return estimate_layers(make_manifest(design, "generic", {}), family)
 
 
-def _line(layer: SparseLayer, luts: int, dense_luts: int) -> CheckedLayer:
+def _line(layer: SparseLayer, luts: int, dense_luts: int, table: int) -> CheckedLayer:
     shape = f"{layer.mh} x {layer.inputs}"
     if layer.window is not None:
         rows, columns = layer.window.kernel
@@ -123,7 +126,7 @@ def _line(layer: SparseLayer, luts: int, dense_luts: int) -> CheckedLayer:
         zeros=1 - layer.ones / (layer.mh * layer.inputs),
         ones=layer.ones,
         xi="-" if layer.pool else _xi(layer),
-        hardware=_hardware(layer),
+        hardware=_hardware(layer, table),
         luts=luts,
         dense_luts=dense_luts,
     )
@@ -134,12 +137,12 @@ def _xi(layer: SparseLayer) -> str:
     return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
-def _hardware(layer: SparseLayer) -> str:
-    """Say in words what a layer becomes."""
+def _hardware(layer: SparseLayer, table: int) -> str:
+    """Say in words what a layer becomes where a table has `table` inputs."""
     if layer.pool:
         return "max pool: OR of bits"
     shared = bool(layer.xi_num.any()) and layer.rails == 1
-    small = int((layer.w01.sum(1) <= TABLE_LITERALS).sum())
+    small = int((layer.w01.sum(1) <= table).sum())
     tables = small if layer.value_bits == 1 and not layer.is_last and not shared else 0
     parts = [f"{tables} truth tables"] if tables else []
     if tables < layer.mh:

@@ -1,20 +1,27 @@
 """What a wired layer is made of, from its counts alone: no module is written.
 
-Equal to what `sbnn.hls.wired` counts while it writes one, but for neurons that nothing reads and for inputs
-that never change, which cost less there. A layer of a million connections takes milliseconds.
+Equal to what `sbnn.hls.wired` counts while it writes one, but for what neurons share, for neurons that
+nothing reads and for inputs that never change, which all cost less there. A layer of a million connections
+takes seconds.
 """
 
 from collections import Counter, defaultdict
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
-from sbnn.hls.compress import count_width, schedule, signed_width
+from sbnn.hls.circuit import Circuit, shared_adders
+from sbnn.hls.compress import count_width, signed_width, to_two_rows
 from sbnn.hls.design import Choices, Design
+from sbnn.hls.ends import decide, plan
+from sbnn.hls.fabric import Fabric, fabric_of
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.network import Network
 from sbnn.hls.rows import LayerRows
-from sbnn.hls.wired import TABLE_LITERALS, Cost, LayerRtl
+from sbnn.hls.sharing import Columns, Request
+from sbnn.hls.sums import score_width
+from sbnn.hls.wired import Cost, LayerRtl
 
 
 def literals(layer: SparseLayer) -> list[int]:
@@ -28,54 +35,93 @@ def literals(layer: SparseLayer) -> list[int]:
 
 def count_design(network: Network, choices: Choices) -> Design:
     """Return a design whose layers have costs and latencies but no text; estimates and cycles hold."""
-    layers = tuple(count_layer(layer, choices.levels_per_stage) for layer in network.layers)
+    fabric = fabric_of(choices.family)
+    layers = tuple(count_layer(layer, choices.levels_per_stage, fabric) for layer in network.layers)
     rows = tuple(LayerRows(layer, (), None, {}) for layer in network.layers)
     return Design(network, choices, rows, layers)
 
 
-def count_layer(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
+def count_layer(layer: SparseLayer, levels_per_stage: int, fabric: Fabric) -> LayerRtl:
     """Return what `emit_layer` returns of a layer, without its text and its registers."""
+    if layer.is_last or layer.xi_num.any():
+        return _count_sums(layer, levels_per_stage)
+    adders, tables, depth = 0, Counter[int](), 0
+    kinds = Counter(zip(literals(layer), _needs(layer), strict=True))
+    for (count, need), times in kinds.items():
+        if not 1 <= need <= count * layer.peak:
+            continue  # constant
+        circuit = _neuron((count,) * layer.value_bits, need, fabric)
+        for cell in circuit.cells:
+            adders += times * (cell.table is None)
+            if cell.table is not None:
+                tables[len(cell.inputs)] += times * cell.outputs
+        depth = max(depth, circuit.depth)
+    cost = Cost(adders, dict(tables), {}, 0)
+    return LayerRtl(layer.name, "", _stages(depth, levels_per_stage), 0, cost)
+
+
+def _needs(layer: SparseLayer) -> list[int]:
+    """Return the count of literals from which each output without xi passes its threshold."""
+    low, _ = layer.reach()
+    if layer.threshold is None:
+        return [0] * layer.mh
+    return [-(-int(t) >> layer.xi_frac) for t in layer.threshold - low]
+
+
+@cache
+def _neuron(heights: tuple[int, ...], need: int, fabric: Fabric) -> Circuit:
+    """Return the cells of a neuron that shares none."""
+    made = plan(heights, (), need, fabric)
+    circuit, left = _alone(heights, made.adders)
+    decide(circuit, left, made.carries, need, False, fabric, 0)
+    return circuit
+
+
+def _alone(heights: tuple[int, ...], adders: tuple[int, ...]) -> tuple[Circuit, Columns]:
+    bits = iter(range(sum(heights)))
+    columns = tuple(tuple(2 * next(bits) for _ in range(height)) for height in heights)
+    circuit, (left,) = shared_adders([Request(columns, adders)], sum(heights))
+    return circuit, left
+
+
+@cache
+def _count(heights: tuple[int, ...]) -> tuple[int, int]:
+    """Return the full adders and the levels of a popcount."""
+    circuit, _ = _alone(heights, to_two_rows(heights))
+    return len(circuit.cells), circuit.depth
+
+
+def _stages(depth: int, levels_per_stage: int) -> int:
+    return max(1, -(-depth // levels_per_stage))
+
+
+def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
+    """Return what scores, or neurons with xi, are made of."""
     peak, last, shared = layer.peak, layer.is_last, bool(layer.xi_num.any())
-    counts = literals(layer)
     low, high = _shared_range(layer)
-    size = _score_bits(layer) if last else 0
-    adders, tables = 0, Counter[int]()
+    size = score_width(layer) if last else 0
+    adders, meet = 0, 1
     additions: defaultdict[str, list[int]] = defaultdict(list)
-    meet = 0
-    for n in counts:
-        if not last and not shared and layer.value_bits == 1 and n <= TABLE_LITERALS:
-            tables[n] += 1
-            meet = max(meet, 1)
-            continue
-        plan = schedule((n,) * layer.value_bits)
-        adders += plan.full_adders
-        meet = max(meet, -(-plan.levels // levels_per_stage) + 1)
-        if last or shared:
-            additions["count"] += [count_width(n * peak)] if n else []
-        else:
-            additions["threshold"].append(count_width(n * peak))
-        if shared and not last:
-            additions["shared"].append(signed_width([low, high + n * peak]))
+    for n in literals(layer):
+        count, depth = _count((n,) * layer.value_bits)
+        adders += count
+        meet = max(meet, _stages(depth, levels_per_stage) + 1)
+        additions["count"].append(count_width(n * peak))
         if last:
             additions["score"].append(size)
             additions["offset"] += [size] if shared else []
+        else:
+            additions["shared"].append(signed_width([low, high + n * peak]))
     if shared:
         counted = layer.inputs if layer.rails == 1 else 0
-        plan = schedule((counted,) * layer.value_bits)
-        adders += plan.full_adders
-        additions["count"] += [count_width(counted * peak)] if counted else []
-        meet = max(meet, -(-plan.levels // levels_per_stage) + (2 if last else 3))
+        count, depth = _count((counted,) * layer.value_bits)
+        adders += count
+        additions["count"].append(count_width(counted * peak))
+        if counted:
+            meet = max(meet, _stages(depth, levels_per_stage) + (2 if last else 3))
         _count_shared(layer, additions)
     widths = {kind: tuple(found) for kind, found in additions.items() if found}
-    cost = Cost(adders, dict(tables), widths, 0)
-    return LayerRtl(layer.name, "", meet + (shared or last), size, cost)
-
-
-def _score_bits(layer: SparseLayer) -> int:
-    low, high = layer.reach()
-    offset = layer.offset if layer.offset is not None else low
-    ends = [*(2 * low + offset).tolist(), *(2 * high + offset).tolist()]
-    return signed_width([int(end) for end in ends])
+    return LayerRtl(layer.name, "", meet + 1, size, Cost(adders, {}, widths, 0))
 
 
 def _shared_range(layer: SparseLayer) -> tuple[int, int]:

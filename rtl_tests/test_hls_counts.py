@@ -1,4 +1,4 @@
-"""Counting a layer without writing it: the same full adders, tables, additions and latency."""
+"""Counting a layer without writing it: adders and tables before sharing, the same additions and latency."""
 
 import pytest
 from networks import random_conv_network, random_network
@@ -6,7 +6,7 @@ from networks import random_conv_network, random_network
 from sbnn.hls.counts import count_design, dense_network, literals
 from sbnn.hls.design import Choices, make_design
 
-SAME = ("count", "threshold", "score", "product")
+SAME = ("count", "score", "product")
 
 
 def as_counted(row):
@@ -25,8 +25,11 @@ def test_equals_what_writing_counts(levels):
         for layer, row, count in zip(written.layers, written.rows, counted.layers, strict=True):
             if not as_counted(row):
                 continue
-            assert layer.cost.full_adders == count.cost.full_adders
-            assert layer.cost.tables == count.cost.tables
+            assert layer.cost.full_adders <= count.cost.full_adders
+            assert sum(layer.cost.tables.values()) <= sum(count.cost.tables.values())
+            if row.layer.mh == 1 and row.total is None:  # nothing to share with
+                assert layer.cost.full_adders == count.cost.full_adders
+                assert layer.cost.tables == count.cost.tables
             for name in SAME:
                 first, second = (
                     sorted(cost.additions.get(name, ())) for cost in (layer.cost, count.cost)
