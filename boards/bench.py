@@ -19,7 +19,7 @@ from sbnn.boards.backends.bitstream import REPORT
 from sbnn.boards.backends.yosys import KITS
 from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
 from sbnn.boards.bench_scale import measure_scale, read_scale_results
-from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table
+from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
 from sbnn.boards.board import load_board
 from sbnn.boards.table import bitstream_table
 from sbnn.hls import reference
@@ -127,6 +127,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "results": bitstream_table(results["boards"]),
             "layers, LUT6": layer_table(layers, "xc7"),
             "layers, LUT4": layer_table(layers, "ecp5"),
+            "speed": speed_table(layers, "xc7"),
             "folded": folded_table(layers, read_published()),
             "scale": scale_table(scale, results["boards"]),
             "aims": aims_table(layers, scale, ours),

