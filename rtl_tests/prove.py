@@ -1,9 +1,9 @@
 """Ask yosys's SAT solver about the benches of formal/: induction for what holds, runs for what does not."""
 
+import os
 import re
 import shutil
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,6 +65,11 @@ class Change:
     new: str
 
 
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of those that it waited for: the same on a busy machine."""
+    return sum(os.times()[:4])
+
+
 def properties(bench: str) -> list[str]:
     """Return the names of what a bench claims about the ports."""
     return PROPERTY.findall((BENCHES / f"{bench}.sv").read_text())
@@ -74,16 +79,16 @@ def prove(question: Question, longest: int) -> tuple[int, float]:
     """Prove every assertion of a bench after the first reset, from any power-up state, for ever.
 
     Returns:
-        Steps of the induction that was enough, and seconds.
+        Steps of the induction that was enough, and CPU seconds.
 
     Raises:
         ToolError: some assertion fails, or no induction of `longest` steps proves them.
     """
-    began = time.monotonic()
+    began = cpu_seconds()
     log = _yosys(question, [(None, [f"sat -verify -tempinduct {SAT} -maxsteps {longest}"])])
     assert log.count("Induction step proven: SUCCESS!") == 1, log[-2000:]
     lengths = re.findall(r"Trying induction with length (\d+)", log)
-    return int(lengths[-1]), time.monotonic() - began
+    return int(lengths[-1]), cpu_seconds() - began
 
 
 def refute(question: Question, faults: Sequence[tuple[str, Change | None]], longest: int) -> None:

@@ -4,16 +4,16 @@
 
 The right sides come from the arrays of the network alone, none of the generator's code; the left sides from
 the module's text through yosys (gates.py). That every path has as many registers as the design says makes
-the equality of the functions one of the pipelines. `-s` prints widths and seconds.
+the equality of the functions one of the pipelines. `-s` prints widths and CPU seconds.
 """
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from gates import REGISTER, Cone, Gates, read_gates, registers_between
 from networks import random_conv_network, random_network, tracked_network
+from prove import cpu_seconds
 
 from sbnn.hls.design import Choices, make_design
 from sbnn.hls.network import InputEncoding, Network, SparseLayer
@@ -109,7 +109,7 @@ def prove_network(network: Network, levels: int, widest: int = 1 << 30) -> tuple
     known: dict[int, bool] = {}
     proven = total = 0
     for index, (layer, made) in enumerate(zip(network.layers, design.layers, strict=True)):
-        began = time.monotonic()
+        began = cpu_seconds()
         gates = read_gates(made.text)
         assert registers_between(gates) <= {made.latency_cycles}, layer.name
         read = [j for j in range(layer.mh) if is_read(network, index, j)]
@@ -119,7 +119,7 @@ def prove_network(network: Network, levels: int, widest: int = 1 << 30) -> tuple
         if index + 1 < len(network.layers):
             known = known_inputs(network, index + 1, constant)
         ones = int(layer.w01[some].sum(1).max(initial=0))
-        seconds = time.monotonic() - began
+        seconds = cpu_seconds() - began
         print(
             f"\n{network.name} {layer.name}: {len(some)} of {len(read)} outputs, up to {ones} ones",
             end="",
