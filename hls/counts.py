@@ -136,7 +136,7 @@ def _count_shared(layer: SparseLayer, additions: defaultdict[str, list[int]]) ->
     most = layer.inputs * layer.peak
     for k in sorted(set(layer.xi_num.tolist())):
         ends = sorted((0, k * most))
-        additions["product"] += [signed_width(ends)] * abs(k).bit_count()
+        additions["product"] += [max(signed_width(ends), layer.xi_frac + 1)] * abs(k).bit_count()
         if layer.threshold is None:
             continue
         fractions = {int(t) % (1 << layer.xi_frac) for t in layer.threshold[layer.xi_num == k]}

@@ -100,7 +100,8 @@ def _shared(body: Body, resolved: LayerRows, total: Row, count: str) -> Shared:
     names, ranges = {}, {}
     for k in sorted(set(layer.xi_num.tolist())):
         ends = sorted((k * total.base, k * (total.base + len(total.literals) * layer.peak)))
-        size = signed_width(ends)
+        # The fraction is read as the low `frac` bits, below the sign even where the product is small.
+        size = max(signed_width(ends), frac + 1)
         name = f"u_{'m' if k < 0 else ''}{abs(k)}"
         product = _times(k, count, size, total.base)
         for _ in range(abs(k).bit_count()):

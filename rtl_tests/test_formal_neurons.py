@@ -200,7 +200,6 @@ def test_every_gate_and_register_counts():
     assert not missed
 
 
-@pytest.mark.xfail(reason="u_m1 has 4 bits, the generator reads u_m1[4:0]", strict=True)
 def test_xi_finer_than_its_sum():
     """xi = -1/32 over 4 inputs: the fraction of xi_num * S needs the sign beyond its own bits."""
     network = small_network()
