@@ -5,13 +5,14 @@ from pathlib import Path
 
 from sbnn.boards.backends.fit import budget_table
 from sbnn.boards.board import Board, board_names, load_board
-from sbnn.boards.build import SEED, make_bitstream, make_deploy, make_project
+from sbnn.boards.build import SEED, make_bitstream, make_deploy, make_project, read_core
 from sbnn.boards.page import write_index, write_page
 from sbnn.boards.registers import register_table
 from sbnn.boards.table import board_table
 from sbnn.boards.vivado_project import COMMAND
 from sbnn.hls.manifest import load_manifest
 from sbnn.train.errors import run_command
+from sbnn.train.files import reserved
 
 BENCH_PARTS = {
     "models": "LUTs, clock and latency of the models of the main README",
@@ -41,7 +42,10 @@ def main() -> None:
         manifest = load_manifest(arguments.build / "manifest.json")
         print(budget_table(load_board(arguments.board), manifest), end="")
     elif arguments.command is not None:
-        _build(arguments, load_board(arguments.board))
+        board = load_board(arguments.board)
+        read_core(board, arguments.build)  # no lock in a folder that holds no core
+        with reserved(arguments.build):
+            _build(arguments, board)
     elif arguments.list:
         print(" ".join(board_names()))
     elif arguments.table:

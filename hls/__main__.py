@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from sbnn.train.errors import run_command
-from sbnn.train.files import write_atomic
+from sbnn.train.files import reserved, write_atomic
 
 
 def main() -> None:
@@ -106,7 +106,9 @@ def _generate(arguments: argparse.Namespace) -> None:
         out_beat_bits=arguments.out_beat_bits,
         scores=not arguments.no_scores,
     )
-    manifest = generate(load(arguments.network), choices, arguments.board, arguments.out)
+    network = load(arguments.network)
+    with reserved(arguments.out):
+        manifest = generate(network, choices, arguments.board, arguments.out)
     print(
         f"{arguments.out / 'rtl'}: {len(manifest.sources)} files, one image every "
         f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles, "
@@ -118,9 +120,9 @@ def _synth(arguments: argparse.Namespace) -> None:
     from sbnn.hls.manifest import load_manifest
     from sbnn.hls.synth import synthesise, table
 
-    report = synthesise(
-        arguments.folder, load_manifest(arguments.folder / "manifest.json"), arguments.family
-    )
+    manifest = load_manifest(arguments.folder / "manifest.json")
+    with reserved(arguments.folder):
+        report = synthesise(arguments.folder, manifest, arguments.family)
     print(table(report), end="")
 
 
