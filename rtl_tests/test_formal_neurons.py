@@ -18,6 +18,8 @@ from prove import cpu_seconds
 from sbnn.hls.design import Choices, make_design
 from sbnn.hls.network import InputEncoding, Network, SparseLayer
 
+FAMILIES = ("xc7", "ecp5")  # adders and tables of LUT6 and of LUT4
+
 
 def weights_of(layer: SparseLayer, j: int) -> tuple[dict[int, int], int]:
     """Return what each input bit adds to A[j], and what is there without any."""
@@ -103,9 +105,9 @@ def known_inputs(network: Network, index: int, constant: dict[int, bool]) -> dic
     }
 
 
-def prove_network(network: Network, levels: int, widest: int = 1 << 30) -> tuple[int, int]:
+def prove_network(network: Network, levels: int, family: str, widest: int = 1 << 30):
     """Prove all neurons of at most `widest` ones; return how many, and how many there are."""
-    design = make_design(network, Choices(levels_per_stage=levels))
+    design = make_design(network, Choices(levels_per_stage=levels, family=family))
     known: dict[int, bool] = {}
     proven = total = 0
     for index, (layer, made) in enumerate(zip(network.layers, design.layers, strict=True)):
@@ -212,11 +214,12 @@ def test_xi_finer_than_its_sum():
     )
     layers = (layer, network.layers[1])
     network = Network("narrow", InputEncoding((4,), 128), layers)
-    assert prove_network(network, 2) == (6, 6)
+    assert prove_network(network, 2, "ecp5") == (6, 6)
 
 
-def test_digits():
-    assert prove_network(tracked_network("digits"), 4) == (136, 136)
+@pytest.mark.parametrize("family", ["ecp5", pytest.param("xc7", marks=pytest.mark.regress)])
+def test_digits(family):
+    assert prove_network(tracked_network("digits"), 4, family) == (136, 136)
 
 
 def seeds(fast: int, count: int) -> list:
@@ -225,18 +228,18 @@ def seeds(fast: int, count: int) -> list:
 
 @pytest.mark.parametrize("seed", seeds(4, 20))
 def test_random_network(seed):
-    proven, total = prove_network(random_network(seed, 24), 1 + seed % 4)
+    proven, total = prove_network(random_network(seed, 24), 1 + seed % 4, FAMILIES[seed % 2])
     assert proven == total
 
 
 @pytest.mark.parametrize("seed", seeds(4, 8))
 def test_random_conv_network(seed):
     """Windows, pools, and 8-bit pixels, some with xi."""
-    proven, total = prove_network(random_conv_network(seed, 5), 1 + seed % 4)
+    proven, total = prove_network(random_conv_network(seed, 5), 1 + seed % 4, FAMILIES[seed % 2])
     assert proven == total
 
 
 @pytest.mark.regress
 @pytest.mark.parametrize(("model", "widest", "neurons"), [("digits-xi", 64, (138, 138))])
 def test_trained(model, widest, neurons):
-    assert prove_network(tracked_network(model), 4, widest) == neurons
+    assert prove_network(tracked_network(model), 4, "ecp5", widest) == neurons
