@@ -10,9 +10,26 @@ VENV ?= .venv
 
 MODELS := $(sort $(patsubst train/models/%/config.toml,%,$(wildcard train/models/*/config.toml)))
 BOARDS := $(sort $(patsubst boards/%/board.toml,%,$(wildcard boards/*/board.toml)))
-NEEDS_BOARD := hls sim synth bitstream vivado-project deploy notebooks page
+NEEDS_BOARD := check hls sim synth bitstream vivado-project deploy notebooks page
 NEEDS_MODEL := train export $(NEEDS_BOARD)
 
+# MODEL=path/to/file.onnx is a network from elsewhere: its stem names the build folder.
+ifneq ($(filter %.onnx,$(MODEL)),)
+FOREIGN := $(MODEL)
+override MODEL := $(basename $(notdir $(FOREIGN)))
+ifneq ($(filter $(MODEL),$(MODELS)),)
+$(error MODEL=$(FOREIGN): $(MODEL) is a model of train/models; give the file another name)
+endif
+ifeq ($(shell echo '$(MODEL)' | grep -xE '[A-Za-z][A-Za-z0-9_-]*'),)
+$(error MODEL=$(FOREIGN): a file name needs letters, digits, _ and - before .onnx, a letter first)
+endif
+ifeq ($(wildcard $(FOREIGN)),)
+$(error MODEL=$(FOREIGN): no such file)
+endif
+ifneq ($(filter train export,$(MAKECMDGOALS)),)
+$(error MODEL=$(FOREIGN): is exported already; make hls, synth or bitstream go on from it)
+endif
+else
 ifneq ($(filter $(NEEDS_MODEL),$(MAKECMDGOALS)),)
 ifeq ($(filter $(MODEL),$(MODELS)),)
 $(error MODEL=$(MODEL): no train/models/$(MODEL)/config.toml; there are: $(MODELS))
@@ -21,6 +38,7 @@ endif
 ifneq ($(filter-out train,$(filter $(NEEDS_MODEL),$(MAKECMDGOALS))),)
 ifeq ($(wildcard train/models/$(MODEL)/trained.npz),)
 $(error MODEL=$(MODEL): no train/models/$(MODEL)/trained.npz; make train MODEL=$(MODEL) writes it)
+endif
 endif
 endif
 ifneq ($(filter $(NEEDS_BOARD),$(MAKECMDGOALS)),)
@@ -42,11 +60,11 @@ CORE_SOURCES := $(wildcard hls/*.py hls/rtl/*.sv) boards/$(BOARD)/board.toml
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
-.PHONY: help setup $(NEEDS_MODEL) test regress lint bench clean
+.PHONY: always help setup $(NEEDS_MODEL) test regress lint bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo "  MODEL: $(MODELS)"
+	@echo "  MODEL: $(MODELS), or a path/to/file.onnx (DIVIDE=255 where it takes pixel / 255)"
 	@echo "  BOARD: $(BOARDS)"
 
 setup: $(READY) ## make the environment in .venv from requirements.lock (about 2 minutes)
@@ -64,9 +82,22 @@ $(M)/model.onnx: train/models/$(MODEL)/trained.npz train/models/$(MODEL)/config.
 	$(PY) -m sbnn.export $(MODEL) --out $@
 	@touch $@
 
-$(M)/network.npz: $(M)/model.onnx $(LOWER_SOURCES) | $(READY)
-	$(PY) -m sbnn.hls lower $< --name $(MODEL) --out $(M)
+ifdef FOREIGN
+# Files of the same name in two folders share a build folder: which one it was, and what its pixels are.
+$(M)/origin: always
+	@mkdir -p $(@D); echo '$(FOREIGN) $(DIVIDE)' | cmp -s - $@ || echo '$(FOREIGN) $(DIVIDE)' >$@
+endif
+
+ONNX := $(or $(FOREIGN),$(M)/model.onnx)
+READS := $(ONNX) $(if $(DIVIDE),--divide $(DIVIDE))
+
+$(M)/network.npz: $(ONNX) $(if $(FOREIGN),$(M)/origin) $(LOWER_SOURCES) | $(READY)
+	$(PY) -m sbnn.hls lower $(READS) --name $(MODEL) --out $(M)
 	@touch $@
+
+check: $(ONNX) | $(READY) ## say what MODEL or any file.onnx would become on BOARD (DIVIDE=255: it takes pixel / 255)
+	@$(PY) -m sbnn.hls check $(READS) --family $$($(PY) -m sbnn.boards show $(BOARD) family) \
+	  --levels $$($(PY) -m sbnn.boards show $(BOARD) levels_per_stage)
 
 hls: $(B)/manifest.json ## lower MODEL to the integer network and generate its RTL for BOARD
 

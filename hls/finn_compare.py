@@ -26,6 +26,16 @@ class Rounding:
     total: int
 
 
+def check_thresholds(model: ModelWrapper) -> None:
+    """Refuse a threshold that float32 could not hold: FINN rounds a NaN again and again, without an end."""
+    for node in model.get_nodes_by_op_type("MultiThreshold"):
+        if np.isnan(model.get_initializer(node.input[1])).any():
+            raise LoweringError(
+                f"node {node.name}: a threshold overflows float32 in FINN's streamlining, needs scales and "
+                "shifts nearer to 1"
+            )
+
+
 def compare_thresholds(
     model: ModelWrapper, sources: Sequence[SourceLayer], layers: Sequence[SparseLayer]
 ) -> tuple[Rounding, ...]:

@@ -6,18 +6,22 @@ are checked here, and whatever is wrong is named in one sentence.
 
 import math
 from collections import Counter
-from collections.abc import Sized
+from collections.abc import Mapping, Sized
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, ModelProto, NodeProto, TensorProto
+from onnx import AttributeProto, ModelProto, NodeProto, TensorProto, defs
 
 from sbnn.hls.finn_constants import LoweringError
-from sbnn.hls.finn_ops import DOMAINS, KNOWN, QUANTIZERS, SUPPORTED
+from sbnn.hls.finn_ops import CUSTOM, DOMAINS, KNOWN, SUPPORTED
 from sbnn.hls.network import MAX_WEIGHTS
 
 OLDEST_OPSET = 9
+# onnx's shape inference divides by these without looking: a stride of 0 ends the process.
+POSITIVE = ("strides", "dilations", "kernel_shape", "group")
+LARGEST = 1 << 16
 # Bytes per value of the element types that a parameter may have.
 SIZES: dict[int, int] = {
     TensorProto.FLOAT: 4,
@@ -62,6 +66,8 @@ def check_graph(model: ModelProto) -> None:
         check_tensor(tensor, f"initializer {tensor.name}")
     for index, node in enumerate(model.graph.node):
         _check_node(node, _name(node, index))
+        if node.op_type not in CUSTOM:
+            _check_schema(node, _name(node, index), versions[0])
     _check_names(model)
     _check_order(model)
 
@@ -145,9 +151,11 @@ def _check_node(node: NodeProto, name: str) -> None:
         )
     if any(not tensor for tensor in node.input[:least]) or not node.output[0]:
         raise LoweringError(f"node {name}: {node.op_type} lacks an input or an output")
-    domain = "" if node.op_type in QUANTIZERS or node.op_type == "MultiThreshold" else None
-    if domain == node.domain:
-        raise LoweringError(f"node {name}: {node.op_type} is no ONNX operator, needs a domain")
+    if (node.op_type in CUSTOM) == (node.domain in ("", "ai.onnx")):
+        raise LoweringError(
+            f"node {name}: {node.op_type} is not in the domain {node.domain!r}, custom operators need one of "
+            f"{', '.join(DOMAINS)} and others none"
+        )
     counts = Counter(attribute.name for attribute in node.attribute)
     for attribute in node.attribute:
         if counts[attribute.name] > 1:
@@ -156,6 +164,28 @@ def _check_node(node: NodeProto, name: str) -> None:
             raise LoweringError(f"node {name}: holds a graph, supported is one chain of nodes")
         if attribute.type == AttributeProto.TENSOR:
             check_tensor(attribute.t, f"node {name}")
+        sizes = [*attribute.ints, attribute.i] if not attribute.ints else attribute.ints
+        if attribute.name in POSITIVE and not all(1 <= n <= LARGEST for n in sizes):
+            raise LoweringError(
+                f"node {name}: {attribute.name} is {tuple(sizes)}, needs numbers from 1 to {LARGEST}"
+            )
+
+
+def _check_schema(node: NodeProto, name: str, version: int) -> None:
+    """Refuse attributes that ONNX does not know for an operator, and the lack of those that it needs."""
+    try:
+        known: Mapping[str, Any] = defs.get_schema(node.op_type, version, "").attributes
+    except defs.SchemaError as error:
+        raise LoweringError(f"node {name}: opset {version} has no {node.op_type}") from error
+    given = {attribute.name: attribute.type for attribute in node.attribute}
+    for key, kind in given.items():
+        if key not in known or int(known[key].type) != kind:
+            raise LoweringError(
+                f"node {name}: {node.op_type} has no attribute {key!r} of this type"
+            )
+    for key, attribute in known.items():
+        if attribute.required and key not in given:
+            raise LoweringError(f"node {name}: {node.op_type} lacks the attribute {key!r}")
 
 
 def _check_names(model: ModelProto) -> None:

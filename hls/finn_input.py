@@ -22,6 +22,7 @@ from sbnn.hls.finn_edit import (
 )
 from sbnn.hls.finn_ops import AFFINE, QONNX_DOMAIN, QUANTIZERS, RISING, SHAPING
 from sbnn.hls.finn_weights import read_quant
+from sbnn.hls.network import MAX_WEIGHTS
 
 PIXELS = 256
 ONLY = "supported are two levels, or 8-bit pixels times a scale"
@@ -81,6 +82,8 @@ def _image_shape(value: Any) -> tuple[int, ...]:
     if not shape or any(n < 1 for n in shape):
         names = ", ".join(dim.dim_param or str(dim.dim_value or "?") for dim in dims)
         raise LoweringError(f"graph input {value.name} has the shape ({names}), needs fixed sizes")
+    if math.prod(shape) > MAX_WEIGHTS:
+        raise LoweringError(f"graph input {value.name} has the shape {tuple(shape)}, too large")
     return tuple(shape)
 
 

@@ -4,6 +4,7 @@ QONNX_DOMAIN = "qonnx.custom_op.general"
 DOMAINS = (QONNX_DOMAIN, "onnx.brevitas", "finn.custom_op.general", "finn")
 
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
+CUSTOM = (*QUANTIZERS, "MultiThreshold")
 AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
 SHAPING = ("Flatten", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Transpose")
 PRODUCTS = ("MatMul", "Conv")

@@ -65,6 +65,7 @@ def prepare(
     model = run("give_unique_parameter_tensors", model, transformed(GiveUniqueParameterTensors()))
     folding = FoldConstants(exclude_op_types=list(QUANTIZERS))
     model = run("fold_constants", model, transformed(folding))
+    _check_shapes(model)
     original = ModelProto()
     original.CopyFrom(model.model)
     model = run("fold_parameter_quantizers", model, _edit(fold_parameter_quantizers))
@@ -119,6 +120,17 @@ def _infer_shapes(model: ModelWrapper) -> ModelWrapper:
     return model
 
 
+def _check_shapes(model: ModelWrapper) -> None:
+    """Refuse a graph in which the shape of some tensor does not follow from the image's."""
+    for node in model.graph.node:
+        if not model.get_tensor_shape(node.output[0]):
+            shapes = [tuple(model.get_tensor_shape(name) or ()) for name in node.input if name]
+            raise LoweringError(
+                f"node {node.name}: {node.op_type} does not fit its inputs of the shapes "
+                f"{', '.join(map(str, shapes))}"
+            )
+
+
 def _wrap(source: ModelProto) -> ModelWrapper:
     """Copy a raw graph; give custom operators qonnx's domain, as qonnx-cleanup does."""
     copy = ModelProto()
@@ -133,4 +145,7 @@ def _wrap(source: ModelProto) -> ModelWrapper:
     copy.opset_import.extend(
         [helper.make_opsetid("", version), helper.make_opsetid(QONNX_DOMAIN, 1)]
     )
+    del copy.graph.value_info[:]  # shapes are inferred: what a file says of them may be wrong
+    for value in copy.graph.output:
+        value.type.tensor_type.ClearField("shape")
     return with_node_names(ModelWrapper(copy))

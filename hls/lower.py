@@ -29,9 +29,9 @@ from qonnx.transformation.general import GiveReadableTensorNames, GiveUniqueNode
 from qonnx.transformation.infer_datatypes import InferDataTypes
 from qonnx.transformation.lower_convs_to_matmul import LowerConvsToMatMul
 
-from sbnn.export.execute import execute
+from sbnn.export.execute import Execution, execute
 from sbnn.hls import reference
-from sbnn.hls.finn_compare import Rounding, compare_thresholds
+from sbnn.hls.finn_compare import Rounding, check_thresholds, compare_thresholds
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_conv import (
     CompleteWindowAttributes,
@@ -50,7 +50,7 @@ from sbnn.hls.finn_passes import (
 )
 from sbnn.hls.finn_prepare import prepare, transformed
 from sbnn.hls.finn_read import read
-from sbnn.hls.finn_recorder import Recorder
+from sbnn.hls.finn_recorder import Recorder, quiet
 from sbnn.hls.finn_source import Source
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.network import InputEncoding, Network
@@ -184,6 +184,7 @@ def _lower(
     model = run("extract_sparse_binary_weights", model, _named(weights))
     model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN(), SetChannelsFirst()))
     model = run("streamline", model, _named(StreamlineWholeMatrices()))
+    check_thresholds(model)
     model = run("round_and_clip_thresholds", model, _named(RoundAndClipThresholds()))
     roundings = compare_thresholds(model, exact.layers, layers)
     model = run("lower_convs_to_matmul", model, _named(LowerConvsToMatMul()))
@@ -261,7 +262,7 @@ def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -
     Raises:
         LoweringError: a bit or a class differs; names layer, neuron and image.
     """
-    wanted, found = execute(original, images), reference.run(network, images)
+    wanted, found = _execute(original, images), reference.run(network, images)
     hidden = zip(network.layers, found.hidden, strict=False)
     for (layer, bits), graph_bits in zip(hidden, wanted.hidden, strict=True):
         if graph_bits.ndim == 4:  # (images, channels, rows, columns)
@@ -301,7 +302,7 @@ def compare_classes(network: Network, original: ModelProto, images: NDArray[np.u
     if maker.op_type == "TopK" and graph.graph.output[0].name == maker.output[0]:
         return  # the largest values without their places; the scores have been compared
     found = reference.run(network, images)
-    answers = execute(graph, images).scores.reshape(len(images), -1)
+    answers = _execute(graph, images).scores.reshape(len(images), -1)
     chosen = maker.op_type in ("ArgMax", "TopK")
     wanted = answers[:, 0].astype(np.int64) if chosen else answers.argmax(1)
     rows = np.arange(len(images))
@@ -314,6 +315,16 @@ def compare_classes(network: Network, original: ModelProto, images: NDArray[np.u
             f"layer {network.layers[-1].name}: image {image} is class {found.classes[image]}, the whole "
             f"graph says {wanted[image]}; {int((~equal).sum())} of {len(images)} differ"
         )
+
+
+def _execute(model: ModelProto, images: NDArray[np.uint8]) -> Execution:
+    """Run a graph with qonnx; what it cannot run becomes one sentence."""
+    try:
+        with quiet():
+            return execute(model, images)
+    except Exception as error:  # onnxruntime and qonnx raise classes of their own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LoweringError(f"graph cannot be executed by qonnx ({reason})") from error
 
 
 def _named(*transformations: Any) -> Callable[[ModelWrapper], ModelWrapper]:

@@ -174,7 +174,7 @@ REFUSED = [
         "tensor input_bits_out is read by Neg neg, Add residual; supported is one chain of nodes",
     ),
     (foreign_concat, "node rails: Concat is supported for bits and their negation only"),
-    (wrong_width, "node fc1_matmul: weights have the shape (15, 3), needs (16, outputs)"),
+    (wrong_width, "node fc1_matmul: MatMul does not fit its inputs of the shapes (1, 16), (15, 3)"),
 ]
 
 

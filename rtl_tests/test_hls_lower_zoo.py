@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 import zoo
 from cores import check_core, core_of
+from onnx import ModelProto
+from qonnx.core.modelwrapper import ModelWrapper
+from qonnx.core.onnx_exec import execute_onnx
+from qonnx.transformation.infer_shapes import InferShapes
 
 from sbnn.hls import reference
 from sbnn.hls.design import Choices
@@ -37,11 +41,31 @@ def lowered(name, images):
     return model, lower_with_report(model, name, images=images[:8], divisor=255)
 
 
+def run_as_stored(model: ModelProto, images: np.ndarray, divisor: int) -> tuple[np.ndarray, dict]:
+    """Run (B, 8, 8) uint8 images through a stored graph as its author does, one after the other.
+
+    Returns:
+        the (B, ...) outputs, and {tensor: (B, ...)} of every quantizer's output.
+    """
+    graph = ModelWrapper(model, make_deepcopy=True).transform(InferShapes())
+    constants = {tensor.name for tensor in model.graph.initializer}
+    name = next(v.name for v in model.graph.input if v.name not in constants)
+    watched = [n.output[0] for n in model.graph.node if n.op_type in ("BipolarQuant", "Quant")]
+    outputs, levels = [], {tensor: [] for tensor in watched}
+    for image in images:
+        given = {name: (image[None, None] / np.float32(divisor)).astype(np.float32)}
+        tensors = execute_onnx(graph, given, return_full_exec_context=True)
+        outputs.append(tensors[model.graph.output[0].name][0])
+        for tensor in watched:
+            levels[tensor].append(tensors[tensor])
+    return np.array(outputs), {tensor: np.concatenate(found) for tensor, found in levels.items()}
+
+
 def check_entry(name):
     """Hidden bits, classes and, where they are exact, scores against the stored file's own execution."""
     images = zoo_images()
     model, result = lowered(name, images)
-    outputs, levels = zoo.run_as_stored(model, images, 255)
+    outputs, levels = run_as_stored(model, images, 255)
     found = reference.run(result.network, images)
     activations = [bits for bits in levels.values() if len(bits) == len(images)][
         -len(found.hidden) :

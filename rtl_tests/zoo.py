@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from brevitas import nn as qnn
 from brevitas.core.scaling import ScalingImplType
@@ -19,10 +18,6 @@ from brevitas.quant import (
     SignedTernaryWeightPerTensorConst,
 )
 from onnx import ModelProto
-from qonnx.core.datatype import DataType
-from qonnx.core.modelwrapper import ModelWrapper
-from qonnx.core.onnx_exec import execute_onnx
-from qonnx.transformation.infer_shapes import InferShapes
 from torch import nn
 
 
@@ -392,30 +387,3 @@ def export(name: str, seed: int = 0) -> ModelProto:
             )
     finally:
         logging.disable(level)
-
-
-def run_as_stored(model: ModelProto, images: np.ndarray, divisor: int) -> tuple[np.ndarray, dict]:
-    """Run (B, 8, 8) uint8 images through a stored graph as its author does, one after the other.
-
-    Returns:
-        the (B, ...) outputs, and {tensor: (B, ...)} of every quantizer's output.
-    """
-    graph = ModelWrapper(model, make_deepcopy=True).transform(InferShapes())
-    constants = {tensor.name for tensor in model.graph.initializer}
-    name = next(v.name for v in model.graph.input if v.name not in constants)
-    watched = [n.output[0] for n in model.graph.node if n.op_type in ("BipolarQuant", "Quant")]
-    outputs, levels = [], {tensor: [] for tensor in watched}
-    for image in images:
-        given = {name: (image[None, None] / np.float32(divisor)).astype(np.float32)}
-        tensors = execute_onnx(graph, given, return_full_exec_context=True)
-        outputs.append(tensors[model.graph.output[0].name][0])
-        for tensor in watched:
-            levels[tensor].append(tensors[tensor])
-    return np.array(outputs), {tensor: np.concatenate(found) for tensor, found in levels.items()}
-
-
-def annotated(model: ModelProto, datatype: str = "UINT8") -> ModelProto:
-    """Return a copy whose input says what it holds."""
-    graph = ModelWrapper(model, make_deepcopy=True)
-    graph.set_tensor_datatype(graph.graph.input[0].name, DataType[datatype])
-    return graph.model
