@@ -1,4 +1,7 @@
-"""Train a model: python -m sbnn.train sbnn95 [--quick] [--seeds 0,1,2] [--data DIR] [--resume]."""
+"""Train a model: python -m sbnn.train sbnn95 [--quick] [--seeds 0,1,2] [--data DIR] [--resume].
+
+Or search for models: python -m sbnn.train sweep NAME [--trials N] [--storage FILE].
+"""
 
 import argparse
 import dataclasses
@@ -32,6 +35,12 @@ def main() -> None:
         torch.set_num_threads(options.threads)
         bench(options.data)
         return
+    if options.model == "sweep":
+        from sbnn.train.sweep import run_sweep  # as bench
+
+        torch.set_num_threads(options.threads)
+        print(run_sweep(options.sweep, options.trials, options.storage, options.data))
+        return
     if not options.model:
         raise TrainError(f"which model? there are: {' '.join(model_names())}")
     config = load_config(options.model, options.quick)
@@ -49,7 +58,8 @@ def main() -> None:
 
 def _options() -> Any:
     parser = argparse.ArgumentParser(prog="python -m sbnn.train", description=__doc__)
-    parser.add_argument("model", nargs="?", help="a model's name, or bench for the figure")
+    parser.add_argument("model", nargs="?", help="a model's name; bench; or sweep and its name")
+    parser.add_argument("sweep", nargs="?", default="", help="a study of train/sweeps")
     parser.add_argument("--list", action="store_true", help="print the models and stop")
     parser.add_argument(
         "--quick", action="store_true", help="short schedule; writes build/<model>/train-quick"
@@ -59,6 +69,8 @@ def _options() -> Any:
     parser.add_argument("--data", type=Path, help="folder that holds the data set")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--out", type=Path, help="write trained.npz and metrics.json here")
+    parser.add_argument("--trials", type=int, default=10, help="of a sweep, in this process")
+    parser.add_argument("--storage", type=Path, help="a sweep's journal, shared by all machines")
     parser.add_argument(
         "--threads", type=int, default=1, help="CPU threads (1 is fastest for these small products)"
     )
