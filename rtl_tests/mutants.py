@@ -21,7 +21,7 @@ from sbnn.hls.finn_ops import KNOWN
 from sbnn.hls.lower import lower_with_report
 from sbnn.train.errors import UserError
 
-SECONDS = 60
+SECONDS = 300  # of a fraction of one core
 IMAGES = 6
 
 

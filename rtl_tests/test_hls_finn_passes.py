@@ -18,7 +18,7 @@ from qonnx_graphs import Graph, random_graph
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
-from sbnn.hls.finn_compare import Rounding, compare_thresholds
+from sbnn.hls.finn_compare import Rounding, check_thresholds, compare_thresholds
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_passes import StreamlineWholeMatrices
 from sbnn.hls.lower import lower_with_report
@@ -171,3 +171,17 @@ def test_float32_rounding_keeps_the_exact_threshold():
     assert lowered.report()["finn_float32_roundings"] == [{"layer": "fc1", "neuron": 0, "sum": 3}]
     (layer, _) = lowered.network.layers
     assert (layer.threshold.tolist(), layer.invert.tolist()) == ([4], [False])
+
+
+def test_a_threshold_that_overflowed_is_refused():
+    """FINN's RoundAndClipThresholds runs until nothing changes; a NaN never equals itself."""
+    graph = cleanup_model(ModelWrapper(random_graph(1)))
+    for step in (ConvertQONNXtoFINN(), Streamline()):
+        graph = graph.transform(step)
+    check_thresholds(graph)
+    node = graph.get_nodes_by_op_type("MultiThreshold")[1]
+    limits = graph.get_initializer(node.input[1]).copy()
+    limits.reshape(-1)[0] = np.nan
+    graph.set_initializer(node.input[1], limits)
+    with pytest.raises(LoweringError, match="a threshold overflows float32"):
+        check_thresholds(graph)
