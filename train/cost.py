@@ -4,7 +4,7 @@ A neuron with n literals and xi = 0 takes n - 6 full adders (one LUT6 site each,
 the carry of three shared inputs) until 6 bits are left, and one LUT6 for the threshold over them; with at
 most 6 literals it is that one LUT6. A score takes its additions. What `sbnn.hls` adds (argmax, windows,
 queues) is its `estimate.py` in short. Full adders and neurons that are the same twice are not seen
-here, so the formula lies above what is built; a test compares it with the estimate of `sbnn.hls`.
+here, so the formula lies above what is built; a test holds the literals to the rows of `sbnn.hls`.
 """
 
 from dataclasses import dataclass
