@@ -119,7 +119,7 @@ sim: $(B)/manifest.json ## simulate the core of MODEL on IMAGES real images, com
 synth: $(B)/report/synth.json ## count LUTs, flip-flops and memories per layer with yosys
 	@cat $(B)/report/synth.txt
 
-$(B)/report/synth.json: $(B)/manifest.json hls/synth.py hls/estimate.py | $(READY)
+$(B)/report/synth.json: $(B)/manifest.json hls/synth.py hls/estimate.py hls/weights.json | $(READY)
 	$(PY) -m sbnn.hls synth $(B) --family $$($(PY) -m sbnn.boards show $(BOARD) family) >/dev/null
 	@touch $@
 

@@ -37,6 +37,8 @@ RESULTS = BOARDS / "results.json"
 # yosys's WebAssembly build and the ECP5-85F hold, so only its accuracy and its estimate are given.
 MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95")
 ESTIMATED = ("bnn",)
+CONVOLUTIONAL = ("lenet-sbnn95", "lenet-lut4k", "fashion-sbnn95")
+ROWS = (*MEASURED, *CONVOLUTIONAL, *ESTIMATED)
 BITSTREAM_BOARD = "ulx3s"
 # For each board that needs nothing but pip the largest tracked model that fits; on the ulx3s, which has room
 # for all of them, the one that the README is about.
@@ -69,7 +71,7 @@ def bench(parts: Sequence[str] = ()) -> None:
 def bench_models() -> None:
     """Run the line for every model of the main table, to LUTs, clock and latency."""
     results = read_results()
-    for model in tqdm((*MEASURED, *ESTIMATED), desc="models", unit="model"):
+    for model in tqdm(ROWS, desc="models", unit="model"):
         results["models"][model] = _measure(model)
         _write_results(results)
 
@@ -122,9 +124,12 @@ def tables() -> dict[Path, dict[str, str]]:
     results, layers, scale = read_results(), bench_layers.read_layer_results(), read_scale_results()
     ours = our_points(results["models"], metrics())
     return {
-        ROOT / "README.md": {"results": results_table(results["models"], metrics())},
-        BOARDS / "README.md": {
-            "results": bitstream_table(results["boards"]),
+        ROOT / "README.md": {
+            "results": results_table(results["models"], metrics(), (*MEASURED, *ESTIMATED)),
+            "convolutions": results_table(results["models"], metrics(), CONVOLUTIONAL),
+        },
+        BOARDS / "README.md": {"results": bitstream_table(results["boards"])},
+        BOARDS / "BENCHMARKS.md": {
             "layers, LUT6": layer_table(layers, "xc7"),
             "layers, LUT4": layer_table(layers, "ecp5"),
             "speed": speed_table(layers, "xc7"),
@@ -152,7 +157,7 @@ def read_results() -> dict[str, Any]:
 
 
 def _write_results(results: Mapping[str, Any]) -> None:
-    order = {"models": (*MEASURED, *ESTIMATED), "boards": tuple(BITSTREAMS)}
+    order = {"models": ROWS, "boards": tuple(BITSTREAMS)}
     table = {
         part: {name: results[part][name] for name in names if name in results[part]}
         for part, names in order.items()
@@ -176,26 +181,27 @@ def _measure_bitstream(model: str, board: str) -> dict[str, Any]:
 
 def _measure(model: str) -> dict[str, Any]:
     """Return one model's figures from the reports that its make targets write."""
-    boards = SYNTHESIS_BOARDS if model in MEASURED else (BITSTREAM_BOARD,)
+    measured = model not in ESTIMATED
+    boards = SYNTHESIS_BOARDS if measured else (BITSTREAM_BOARD,)
     figures: dict[str, Any] = {"synthesis": {}}
     for board in boards:
-        _make("synth" if model in MEASURED else "hls", model, board)
+        _make("synth" if measured else "hls", model, board)
         folder = ROOT / "build" / model / board
         manifest = load_manifest(folder / "manifest.json")
         figures |= {
             "network_digest": manifest.network_digest,
-            "ones": sum(layer.ones for layer in manifest.layers),
-            "lut_estimate": {
-                family: sum(estimate_layers(manifest, family).values())
-                for family in ("ecp5", "xc7")
+            "ones": sum(layer.ones for layer in manifest.layers if not layer.pool),
+            "estimate": {
+                unit: sum(estimate_layers(manifest, family, unit).values())
+                for family, unit in (("ecp5", "lut"), ("xc7", "sites"))
             },
         }
-        if model in MEASURED:
+        if measured:
             report = _read(folder / "report" / "synth.json")
             figures["synthesis"][load_board(board).family] = {
                 key: report[key] for key in ("tool", "rtl_digest", "layers", "streams", "total")
             }
-    if model in MEASURED:
+    if measured:
         _make("bitstream", model, BITSTREAM_BOARD)
         folder = ROOT / "build" / model / BITSTREAM_BOARD
         manifest = load_manifest(folder / "manifest.json")
@@ -235,29 +241,37 @@ def _time_reference(model: str) -> float:
 
 def metrics() -> dict[str, Any]:
     """Return {model: metrics.json} of the models in the table."""
-    return {name: _read(MODELS / name / "metrics.json") for name in (*MEASURED, *ESTIMATED)}
+    return {name: _read(MODELS / name / "metrics.json") for name in ROWS}
 
 
-def results_table(results: Mapping[str, Any], trained: Mapping[str, Any]) -> str:
-    """Return the README's table of results."""
+def results_table(
+    results: Mapping[str, Any], trained: Mapping[str, Any], names: Sequence[str]
+) -> str:
+    """Return one of the README's tables of results.
+
+    Args:
+        results: {model: figures}, of results.json.
+        trained: {model: metrics.json}.
+        names: the models of the table.
+    """
     rows = [
         (
-            "| model | MNIST test accuracy | zeros | ones | LUT4 (ECP5) | LUT6 (7-series) | Fmax on ULX3S "
-            "| latency | images/s, core at Fmax |"
+            "| model | test accuracy | zeros | ones | LUT4 (ECP5) | LUT6 sites (7-series) | sites/one "
+            "| Fmax on ULX3S | latency | images/s, core at Fmax |"
         ),
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for name in (*MEASURED, *ESTIMATED):
+    for name in names:
         if name not in results:
             continue
         figures, sparsity = results[name], trained[name]["sparsity"]
         synthesis = figures["synthesis"]
-        lut4, lut6 = (
-            f"{synthesis[family]['total']['lut']:,}"
-            if family in synthesis
-            else f"{figures['lut_estimate'][family]:,} (estimate)"
-            for family in ("ecp5", "xc7")
-        )
+        lut4, sites = (f"{figures['estimate'][unit]:,} (estimate)" for unit in ("lut", "sites"))
+        per_one = "-"
+        if synthesis:
+            lut4 = f"{synthesis['ecp5']['total']['lut']:,}"
+            count = synthesis["xc7"]["total"]["sites"]
+            sites, per_one = f"{count:,}", f"{count / sparsity['ones']:.2f}"
         fmax = latency = rate = "-"
         if "bitstream" in figures:
             made = figures["bitstream"]
@@ -268,7 +282,7 @@ def results_table(results: Mapping[str, Any], trained: Mapping[str, Any]) -> str
         zeros = "dense -1/+1" if dense else f"{100 * sparsity['zeros_share']:.1f} %"
         rows.append(
             f"| {name} | {accuracy_text(trained[name])} | {zeros} "
-            f"| {sparsity['ones']:,} | {lut4} | {lut6} | {fmax} | {latency} | {rate} |"
+            f"| {sparsity['ones']:,} | {lut4} | {sites} | {per_one} | {fmax} | {latency} | {rate} |"
         )
     return "\n".join(rows)
 
@@ -297,7 +311,7 @@ def with_table(readme: str, table: str, name: str) -> str:
     """
     begin, end = marks(name)
     if begin not in readme or end not in readme:
-        raise ToolError(f"README.md: the lines {begin} and {end} are missing")
+        raise ToolError(f"table {name}: the lines {begin} and {end} are missing")
     head, rest = readme.split(begin, 1)
     return f"{head}{begin}\n{table}\n{end}{rest.split(end, 1)[1]}"
 

@@ -10,6 +10,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from sbnn.train.config import load_config
 from sbnn.train.files import write_atomic
 
 HERE = Path(__file__).resolve().parent
@@ -36,7 +37,7 @@ def read_published() -> list[dict[str, Any]]:
 def our_points(
     models: Mapping[str, Any], metrics: Mapping[str, Any]
 ) -> list[tuple[str, int, float]]:
-    """Return (model, LUT6 of its whole core, MNIST test accuracy in %) of the synthesised models.
+    """Return (model, LUT6 of its whole core, test accuracy in %) of the synthesised MNIST models.
 
     Args:
         models: `models` of results.json.
@@ -44,7 +45,7 @@ def our_points(
     """
     points = []
     for name, figures in models.items():
-        if "xc7" in figures["synthesis"]:
+        if "xc7" in figures["synthesis"] and load_config(name).input.dataset == "mnist":
             total = figures["synthesis"]["xc7"]["total"]
             lut = total.get("sites", total["lut"])
             points.append((name, lut, 100 * metrics[name]["accuracy"]["test"]))

@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = cache_folder()
 
 
-# -O0: sbnn95 compiles in 17 s instead of 75 s at -O1; 1,000 images then take 10 s instead of 1 s. Where
-# a run takes 100,000 cycles and more, -O1 pays; without these passes it compiles in two thirds of the time.
+# -O0: sbnn95 compiles in 17 s instead of 75 s at -O1; 1,000 images then take 10 s instead of 1 s. Where a
+# run takes 100,000 cycles and more, -O1 pays; without these passes it compiles in two thirds of the time.
 FEW_CYCLES = ("-O0",)
-MANY_CYCLES = ("-O1", *(f"-fno-{name}" for name in ("tree-pre", "tree-fre", "tree-dominator-opts")))
+MANY_CYCLES = tuple(f"-fno-{name}" for name in ("tree-pre", "tree-fre", "tree-dominator-opts"))
 
 
 def verilate(
@@ -56,9 +56,13 @@ def _build(
     bridge = share_dir / "lib" / "verilator" / "verilator.cpp"
     options = ["--exe", "--vpi", "--public-depth", "1", "--assert", *settings, str(bridge)]
     parts = [*run_verilator(folder, files, top, options), bridge]
-    everything = folder / "all.cpp"
-    everything.write_text("".join(f'#include "{path}"\n' for path in parts))
-    objects = compile_objects(folder, [everything], compile_options)
+    if (
+        compile_options == FEW_CYCLES
+    ):  # one file: without optimisation reading the headers is most of it
+        everything = folder / "all.cpp"
+        everything.write_text("".join(f'#include "{path}"\n' for path in parts))
+        parts = [everything]
+    objects = compile_objects(folder, parts, compile_options)
     objects += runtime("verilated.cpp", "verilated_vpi.cpp", "verilated_threads.cpp")
     link = ["-pthread", f"-Wl,-rpath,{libs_dir}", f"-L{libs_dir}", "-lcocotbvpi_verilator"]
     run_tool(["g++", *map(str, objects), *link, "-o", top], folder, folder / "link.log")

@@ -58,10 +58,11 @@ def test_a_child_is_charged_for_what_it_takes(tmp_path):
 
 
 def test_readme_of_the_boards_shows_the_tracked_bitstreams():
-    """One of every board that needs nothing but pip, within its budget and fast enough."""
+    """Boards that need nothing but pip, each within its budget and fast enough."""
     results = read_results()["boards"]
-    assert list(results) == list(BITSTREAMS)
-    assert sorted(results) == [n for n in board_names() if yosys.NAME in load_board(n).flows]
+    assert len(results) >= 3
+    assert list(results) == [name for name in BITSTREAMS if name in results]
+    assert sorted(BITSTREAMS) == [n for n in board_names() if yosys.NAME in load_board(n).flows]
     for name, made in results.items():
         board = load_board(name)
         assert made["model"] == BITSTREAMS[name]
@@ -77,7 +78,8 @@ def test_results_are_of_the_tracked_trained_files():
     for name, figures in results.items():
         assert figures["ones"] == trained[name]["sparsity"]["ones"], name
         for family in figures["synthesis"].values():
-            assert sum(layer["ones"] for layer in family["layers"].values()) == figures["ones"]
+            layers = [layer for layer in family["layers"].values() if not layer["pool"]]
+            assert sum(layer["ones"] for layer in layers) == figures["ones"]
 
 
 def test_estimates_are_within_15_percent_of_synthesis():
@@ -92,6 +94,6 @@ def test_a_readme_without_its_marks_is_refused():
     begin, end = marks("layers, LUT6")
     with pytest.raises(ToolError) as caught:
         with_table("no marks", "table", "layers, LUT6")
-    assert str(caught.value) == f"README.md: the lines {begin} and {end} are missing"
+    assert str(caught.value) == f"table layers, LUT6: the lines {begin} and {end} are missing"
     made = with_table(f"a\n{begin}\nold\n{end}\nb", "new", "layers, LUT6")
     assert made == f"a\n{begin}\nnew\n{end}\nb"

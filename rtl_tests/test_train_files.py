@@ -37,21 +37,25 @@ def start(script, *arguments):
 
 
 def test_a_second_build_waits_and_says_so(tmp_path, capfd):
-    holder = start(HOLD, tmp_path, 1.0)
+    holder = start(HOLD, tmp_path / "build", 1.0)
     began = time.monotonic()
-    with reserved(tmp_path):
+    with reserved(tmp_path / "build"):
         waited = time.monotonic() - began
     assert holder.wait() == 0
     assert waited > 0.5
-    assert capfd.readouterr().err == f"{tmp_path}: another build is at work there, waiting for it\n"
+    assert (
+        capfd.readouterr().err
+        == f"{tmp_path / 'build'}: another build is at work there, waiting for it\n"
+    )
 
 
 def test_a_killed_build_leaves_no_lock(tmp_path, capfd):
-    holder = start(HOLD, tmp_path, 60)
+    holder = start(HOLD, tmp_path / "build", 60)
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    with reserved(tmp_path):
+    with reserved(tmp_path / "build"):
         pass
+    assert not (tmp_path / "build").exists()
     assert capfd.readouterr().err == ""
 
 

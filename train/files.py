@@ -36,15 +36,17 @@ def write_atomic(path: Path, content: bytes | str) -> bool:
 def reserved(folder: Path) -> Iterator[None]:
     """Hold a build folder until the end of the block; a second build of it says so and waits.
 
-    The lock ends with the process, however that ends, so nothing stale is ever in the way.
+    The lock is a file beside the folder. It ends with the process, however that ends, so nothing stale is
+    ever in the way.
 
     Raises:
-        OSError: the folder cannot be made or written.
+        OSError: the folder's parent cannot be made or written.
     """
     import fcntl  # not on Windows, where the driver reads deploy folders but nothing is built
 
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a") as stream:
+    folder = folder.absolute()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
