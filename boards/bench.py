@@ -128,8 +128,8 @@ def tables() -> dict[Path, dict[str, str]]:
             "results": results_table(results["models"], metrics(), (*MEASURED, *ESTIMATED)),
             "convolutions": results_table(results["models"], metrics(), CONVOLUTIONAL),
         },
-        BOARDS / "README.md": {"results": bitstream_table(results["boards"])},
         BOARDS / "BENCHMARKS.md": {
+            "results": bitstream_table(results["boards"]),
             "layers, LUT6": layer_table(layers, "xc7"),
             "layers, LUT4": layer_table(layers, "ecp5"),
             "speed": speed_table(layers, "xc7"),

@@ -1,6 +1,5 @@
 """The figure of accuracy against LUTs: our models from results.json, others as their authors publish them."""
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,12 +10,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from sbnn.train.config import load_config
-from sbnn.train.files import write_atomic
+from sbnn.train.figure import STYLE, quieten, save, thousands
 
 HERE = Path(__file__).resolve().parent
 FIGURE = HERE / "accuracy_lut.svg"
 PUBLISHED = HERE / "published_results.json"
-OURS, THEIRS, QUIET = "#0b6e99", "#b3541e", "#6b7280"
+OURS, THEIRS = "#0b6e99", "#b3541e"
 # Which way a label goes from its point: right, above-right, left, below-right, in points.
 WAYS = (
     ((8, 0), "left", "center"),
@@ -57,9 +56,7 @@ def draw(
 ) -> None:
     """Draw both families of points as a deterministic SVG."""
     theirs = [(point["name"], point["lut"], 100 * point["accuracy"]) for point in published]
-    # A fixed salt and no date: equal figures give equal bytes.
-    style = {"svg.hashsalt": "sbnn", "svg.fonttype": "none", "font.family": "sans-serif"}
-    with mpl.rc_context(style):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.4), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
         axes.set_xscale("log")
@@ -81,21 +78,14 @@ def draw(
         low, high = (f(p[2] for p in everything) for f in (min, max))
         axes.set_ylim(low - 0.35, high + 0.45)
         axes.set_xticks([1_000, 3_000, 10_000, 30_000, 100_000])
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(thousands)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("LUT6 (block memories of others not counted)")
         axes.set_title("MNIST test accuracy, %, against LUTs", loc="left", fontsize=11)
         figure.legend(loc="outside lower left", frameon=False, fontsize=9, ncol=2)
-        axes.grid(axis="y", color="#e5e7eb")
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=QUIET)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(QUIET)
+        quieten(axes)
         _label(figure, axes, [(p, OURS) for p in ours] + [(p, THEIRS) for p in theirs])
-        stream = io.BytesIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    write_atomic(path, stream.getvalue())
+        save(figure, path)
 
 
 def _label(figure: Any, axes: Any, points: Sequence[tuple[tuple[str, int, float], str]]) -> None:

@@ -3,13 +3,14 @@
 import json
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sbnn.hls.pairing import count_sites
-from sbnn.hls.synth import FAMILIES, Family
+from sbnn.hls.synth import FAMILIES, Family, count_cells
 from sbnn.hls.timing import Path as TimedPath
 from sbnn.hls.timing import slowest_paths
 from sbnn.hls.tools import run_tool
@@ -100,18 +101,11 @@ def _around(modules: Mapping[str, Mapping[str, str]]) -> str:
 
 def count_netlist(module: Mapping[str, Any], family: Family, slowest: TimedPath) -> Netlist:
     """Count one module of yosys's `write_json`, given the slowest path into its registers."""
-    kinds = [str(cell["type"]) for cell in module["cells"].values()]
-
-    def of(pattern: str) -> int:
-        return sum(bool(re.fullmatch(pattern, kind)) for kind in kinds)
-
-    lut = sum(weight * of(pattern) for pattern, weight in family.lut.items())
+    kinds = Counter(str(cell["type"]) for cell in module["cells"].values())
+    counts = count_cells(family, kinds)
     return Netlist(
-        lut=lut,
-        sites=count_sites(module) if family.pairs else lut,
-        ff=of(family.ff),
-        carry=of(family.carry),
-        bram=of(family.bram),
+        **counts,
+        sites=count_sites(module) if family.pairs else counts["lut"],
         levels=slowest.levels,
         mhz=round(slowest.mhz),
     )

@@ -16,6 +16,7 @@ from sbnn.hls.compress import count_width, signed_width, to_two_rows
 from sbnn.hls.design import Choices, Design
 from sbnn.hls.ends import decide, plan
 from sbnn.hls.fabric import Fabric, fabric_of
+from sbnn.hls.heap import stages
 from sbnn.hls.layer import SparseLayer
 from sbnn.hls.network import Network
 from sbnn.hls.rows import LayerRows
@@ -57,7 +58,7 @@ def count_layer(layer: SparseLayer, levels_per_stage: int, fabric: Fabric) -> La
                 tables[len(cell.inputs)] += times * cell.outputs
         depth = max(depth, circuit.depth)
     cost = Cost(adders, dict(tables), {}, 0)
-    return LayerRtl(layer.name, "", _stages(depth, levels_per_stage), 0, cost)
+    return LayerRtl(layer.name, "", stages(depth, levels_per_stage), 0, cost)
 
 
 def _needs(layer: SparseLayer) -> list[int]:
@@ -91,10 +92,6 @@ def _count(heights: tuple[int, ...]) -> tuple[int, int]:
     return len(circuit.cells), circuit.depth
 
 
-def _stages(depth: int, levels_per_stage: int) -> int:
-    return max(1, -(-depth // levels_per_stage))
-
-
 def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
     """Return what scores, or neurons with xi, are made of."""
     peak, last, shared = layer.peak, layer.is_last, bool(layer.xi_num.any())
@@ -105,7 +102,7 @@ def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
     for n in literals(layer):
         count, depth = _count((n,) * layer.value_bits)
         adders += count
-        meet = max(meet, _stages(depth, levels_per_stage) + 1)
+        meet = max(meet, stages(depth, levels_per_stage) + 1)
         additions["count"].append(count_width(n * peak))
         if last:
             additions["score"].append(size)
@@ -118,7 +115,7 @@ def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
         adders += count
         additions["count"].append(count_width(counted * peak))
         if counted:
-            meet = max(meet, _stages(depth, levels_per_stage) + (2 if last else 3))
+            meet = max(meet, stages(depth, levels_per_stage) + (2 if last else 3))
         _count_shared(layer, additions)
     widths = {kind: tuple(found) for kind, found in additions.items() if found}
     return LayerRtl(layer.name, "", meet + 1, size, Cost(adders, {}, widths, 0))

@@ -69,9 +69,14 @@ def literal(value: int, bits: int) -> str:
     return f"-{bits}'sd{-value}" if value < 0 else f"{bits}'sd{value}"
 
 
-def stages(circuit: Circuit, levels_per_stage: int) -> int:
-    """Return the registers from a circuit's inputs to its outputs, at least one."""
-    return max(1, -(-circuit.depth // levels_per_stage))
+def stages(depth: int, levels_per_stage: int) -> int:
+    """Return the registers from a circuit's inputs to its outputs, at least one.
+
+    Args:
+        depth: cells on the longest way between them.
+        levels_per_stage: cells in a row between registers.
+    """
+    return max(1, -(-depth // levels_per_stage))
 
 
 def emit_circuit(
@@ -96,7 +101,7 @@ def emit_circuit(
         {signal: its name behind the last register} and the registers passed, at least one.
     """
     wanted = sorted(set(outputs))
-    count = stages(circuit, levels_per_stage)
+    count = stages(circuit.depth, levels_per_stage)
     # The stage in which each signal is read last; the registers before it hold it.
     last = dict.fromkeys(wanted, count)
     by_stage: list[list[Cell]] = [[] for _ in range(count)]

@@ -33,7 +33,7 @@ def _plan_counts(layer: SparseLayer, rows: Sequence[Row], levels_per_stage: int)
     columns = [row.columns(layer.value_bits) for row in rows]
     requests = [Request(found, to_two_rows([len(column) for column in found])) for found in columns]
     circuit, left = shared_adders(requests, layer.in_bits)
-    return Counts(tuple(rows), circuit, left, stages(circuit, levels_per_stage) + 1)
+    return Counts(tuple(rows), circuit, left, stages(circuit.depth, levels_per_stage) + 1)
 
 
 def _emit_counts(

@@ -153,7 +153,7 @@ def count_parts(
     counts: dict[str, dict[str, int]] = defaultdict(Counter)
     for module, found in cells.items():
         part = counts[names.get(module.lstrip("\\"), "streams")]
-        for key, number in _count(kind, found["num_cells_by_type"]).items():
+        for key, number in count_cells(kind, found["num_cells_by_type"]).items():
             part[key] += number
         if kind.pairs:
             part["sites"] += count_sites(netlist[module.lstrip("\\")])
@@ -225,7 +225,7 @@ def make_report(
     kind = FAMILIES[family]
     counts = {}
     for name, found in cells.items():
-        counts[name.lstrip("\\")] = _count(kind, found["num_cells_by_type"])
+        counts[name.lstrip("\\")] = count_cells(kind, found["num_cells_by_type"])
     for name, number in (sites or {}).items():
         counts[name.lstrip("\\")]["sites"] = number
     estimates = estimate_layers(manifest, family)
@@ -255,7 +255,9 @@ def make_report(
     }
 
 
-def _count(kind: Family, cells: Mapping[str, int]) -> dict[str, int]:
+def count_cells(kind: Family, cells: Mapping[str, int]) -> dict[str, int]:
+    """Return {lut, ff, carry, bram} of {cell type: how many}."""
+
     def of(pattern: str) -> int:
         return sum(int(n) for cell, n in cells.items() if re.fullmatch(pattern, cell))
 

@@ -4,7 +4,6 @@ Writes bench.json and accuracy.svg beside this file; both are tracked.
 """
 
 import dataclasses
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from sbnn.train.config import ModelConfig, Weights, load_config
 from sbnn.train.data import load
+from sbnn.train.figure import STYLE, quieten, save, thousands
 from sbnn.train.files import write_atomic
 from sbnn.train.fit import fit
 from sbnn.train.metrics import accuracy, sparsity_figures
@@ -22,7 +22,7 @@ from sbnn.train.metrics import accuracy, sparsity_figures
 HERE = Path(__file__).parent
 BUILD = Path("build")
 DENSITIES = (0.10, 0.05, 0.03, 0.02, 0.01)
-SPARSE_COLOUR, DENSE_COLOUR, QUIET = "#0b6e99", "#b3541e", "#6b7280"
+SPARSE_COLOUR, DENSE_COLOUR = "#0b6e99", "#b3541e"
 
 
 def variants() -> list[tuple[str, ModelConfig]]:
@@ -70,9 +70,7 @@ def bench(data: Path | None = None) -> None:
 
 def draw(content: dict[str, Any], path: Path) -> None:
     """Draw test accuracy against ones as a deterministic SVG."""
-    # A fixed salt and no date: equal figures give equal bytes.
-    style = {"svg.hashsalt": "sbnn", "svg.fonttype": "none", "font.family": "sans-serif"}
-    with mpl.rc_context(style):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.add_subplot()
         sparse = [p for p in content["points"] if p["label"] != "dense"]
@@ -109,7 +107,7 @@ def draw(content: dict[str, Any], path: Path) -> None:
         axes.set_ylim(low - 0.4, high + 0.9)
         axes.set_xlim(sparse[0]["ones"] * 0.5, dense["weights"] * 1.5)
         axes.set_xticks([3_000, 10_000, 30_000, 100_000, 300_000], minor=False)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(thousands)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("weights that need hardware: ones (sparse) or all weights (dense)")
         axes.set_title(
@@ -117,12 +115,5 @@ def draw(content: dict[str, Any], path: Path) -> None:
             loc="left",
             fontsize=11,
         )
-        axes.grid(axis="y", color="#e5e7eb")
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=QUIET)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(QUIET)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    write_atomic(path, stream.getvalue())
+        quieten(axes)
+        save(figure, path)

@@ -3,7 +3,6 @@
 Both are tracked; equal trials give equal bytes.
 """
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from sbnn.train.config import MODELS, TrainError
+from sbnn.train.figure import STYLE, quieten, save, thousands
 from sbnn.train.files import write_atomic
 
 COLOURS = ("#0b6e99", "#b3541e", "#4d7c0f", "#7c3aed")
-QUIET = "#6b7280"
 LOWEST = 0.93  # validation accuracy below which a trial is not drawn
 
 
@@ -64,9 +63,7 @@ def trained_models() -> list[dict[str, Any]]:
 
 def draw(studies: list[dict[str, Any]], models: list[dict[str, Any]], path: Path) -> None:
     """Draw every study's trials and front, and the trained models, as a deterministic SVG."""
-    # A fixed salt and no date: equal figures give equal bytes.
-    style = {"svg.hashsalt": "sbnn", "svg.fonttype": "none", "font.family": "sans-serif"}
-    with mpl.rc_context(style):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.4), layout="constrained")
         axes = figure.add_subplot()
         for study, colour in zip(studies, COLOURS, strict=False):
@@ -82,7 +79,7 @@ def draw(studies: list[dict[str, Any]], models: list[dict[str, Any]], path: Path
             )
         axes.set_xscale("log")
         axes.set_xticks([500, 1_000, 2_000, 4_000, 9_000, 18_000], minor=False)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+        axes.xaxis.set_major_formatter(thousands)
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("LUT6 of the whole core (training's formula)")
         axes.set_title(
@@ -91,15 +88,8 @@ def draw(studies: list[dict[str, Any]], models: list[dict[str, Any]], path: Path
             fontsize=11,
         )
         axes.legend(loc="lower right", frameon=False, fontsize=8)
-        axes.grid(axis="y", color="#e5e7eb")
-        axes.set_axisbelow(True)
-        axes.tick_params(colors=QUIET)
-        for side in ("top", "right", "left"):
-            axes.spines[side].set_visible(False)
-        axes.spines["bottom"].set_color(QUIET)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None})
-    write_atomic(path, stream.getvalue())
+        quieten(axes)
+        save(figure, path)
 
 
 def _draw_study(axes: Axes, study: dict[str, Any], colour: str) -> None:
