@@ -295,6 +295,6 @@ def graph_digest() -> str:
 
 def layer_digest(layer: SparseLayer, read: BoolArray) -> str:
     """Return the digest of a layer's integers."""
-    arrays = (layer.w01, layer.xi_num, layer.threshold, layer.invert, layer.offset, read)
+    arrays = (layer.weight, layer.xi_num, layer.threshold, layer.invert, layer.offset, read)
     content = b"".join(array.tobytes() for array in arrays if array is not None)
     return digest(repr((layer.w01.shape, layer.xi_frac, layer.rails)).encode() + content)

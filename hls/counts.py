@@ -38,7 +38,7 @@ def count_design(network: Network, choices: Choices) -> Design:
     """Return a design whose layers have costs and latencies but no text; estimates and cycles hold."""
     fabric = fabric_of(choices.family)
     layers = tuple(count_layer(layer, choices.levels_per_stage, fabric) for layer in network.layers)
-    rows = tuple(LayerRows(layer, (), None, {}) for layer in network.layers)
+    rows = tuple(LayerRows(layer, (), None, layer.reach(), {}) for layer in network.layers)
     return Design(network, choices, rows, layers)
 
 
@@ -66,7 +66,7 @@ def _needs(layer: SparseLayer) -> list[int]:
     low, _ = layer.reach()
     if layer.threshold is None:
         return [0] * layer.mh
-    return [-(-int(t) >> layer.xi_frac) for t in layer.threshold - low]
+    return [-(-int(t) >> layer.xi_frac) for t in layer.threshold[:, 0] - low]
 
 
 @cache
@@ -136,7 +136,9 @@ def _count_shared(layer: SparseLayer, additions: defaultdict[str, list[int]]) ->
         additions["product"] += [max(signed_width(ends), layer.xi_frac + 1)] * abs(k).bit_count()
         if layer.threshold is None:
             continue
-        fractions = {int(t) % (1 << layer.xi_frac) for t in layer.threshold[layer.xi_num == k]}
+        fractions = {
+            int(t) % (1 << layer.xi_frac) for t in layer.threshold[layer.xi_num == k].reshape(-1)
+        }
         wide = signed_width([ends[0] >> layer.xi_frac, (ends[1] >> layer.xi_frac) + 1])
         additions["carry"] += [wide + layer.xi_frac] * len(fractions)
 
@@ -148,16 +150,16 @@ def dense_twin(layer: SparseLayer) -> SparseLayer:
     the XNOR of every input.
     """
     inputs = layer.inputs
-    w01 = np.zeros((layer.mh, inputs), bool)
-    w01[:, ::2] = True
+    weight = np.zeros((layer.mh, inputs), np.uint8)
+    weight[:, ::2] = 1
     zeros = np.zeros(layer.mh, np.int64)
     return replace(
         layer,
-        w01=w01,
+        weight=weight,
         xi_num=zeros - 1,
         xi_frac=1,
         rails=1,
-        threshold=None if layer.is_last else zeros,
+        threshold=None if layer.is_last else zeros[:, None],
         offset=zeros if layer.is_last else None,
     )
 

@@ -145,7 +145,7 @@ def layer_pairs(model: ModelWrapper, layers: Sequence[SparseLayer]) -> list[tupl
 
 def integer_weights(layer: SparseLayer) -> IntArray:
     """Return 2**F * w01 + k, (MH, inputs) int64; of dual rails 2**F * (w01a - w01b)."""
-    scaled = layer.w01.astype(np.int64) << layer.xi_frac
+    scaled = layer.weight.astype(np.int64) << layer.xi_frac
     if layer.rails == 2:
         return scaled[:, : layer.inputs] - scaled[:, layer.inputs :]
     return scaled + layer.xi_num[:, None]

@@ -51,7 +51,7 @@ def _hidden_layer(layer: SourceLayer) -> SparseLayer:
     frac = layer.xi_frac()
     bare = SparseLayer(
         layer.name,
-        layer.w01,
+        layer.w01.astype(np.uint8),
         _numerators(layer.xi, frac),
         frac,
         layer.rails,
@@ -70,12 +70,12 @@ def _pool(layer: SourceLayer) -> SparseLayer:
     channels = len(layer.w01)
     return SparseLayer(
         layer.name,
-        layer.w01,
+        layer.w01.astype(np.uint8),
         np.zeros(channels, np.int64),
         0,
         window=layer.window,
         pool=True,
-        threshold=np.ones(channels, np.int64),
+        threshold=np.ones((channels, 1), np.int64),
         invert=np.zeros(channels, bool),
     )
 
@@ -121,7 +121,7 @@ def _last_layer(source: SourceLayer) -> Scores:
         frac, offsets = _in_order(offsets, layer.xi_frac())
     made = SparseLayer(
         name=layer.name,
-        w01=layer.w01,
+        weight=layer.w01.astype(np.uint8),
         xi_num=_numerators(layer.xi, frac),
         xi_frac=frac,
         rails=layer.rails,

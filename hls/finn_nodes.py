@@ -74,12 +74,12 @@ def layer_of(node: Any, arrays: dict[str, NDArray[Any]]) -> SparseLayer:
     last = bool(node.get_nodeattr("noActivation"))
     return SparseLayer(
         name=str(node.get_nodeattr("layer")),
-        w01=np.ascontiguousarray(values[0].T > 0),
+        weight=np.ascontiguousarray(values[0].T.astype(np.uint8)),
         xi_num=values[1].astype(np.int64),
         xi_frac=int(node.get_nodeattr("xi_frac")),
         rails=int(node.get_nodeattr("rails")),
         value_bits=node.get_input_datatype().bitwidth(),
-        threshold=None if last else values[2].astype(np.int64),
+        threshold=None if last else values[2].astype(np.int64).reshape(values[1].size, -1),
         invert=None if last else values[3] > 0,
         offset=values[2].astype(np.int64) if last else None,
     )

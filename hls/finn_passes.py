@@ -254,13 +254,13 @@ def _as_stored(weights: IntArray, layer: SparseLayer) -> IntArray:
 def _parameters(model: ModelWrapper, layer: SparseLayer) -> list[str]:
     """Store a layer's arrays as initializers, w01 as (MW, MH) like FINN; return their names."""
     arrays: dict[str, tuple[NDArray[Any], str]] = {
-        "w01": (layer.w01.T.astype(np.float32), "BINARY"),
+        "w01": (layer.weight.T.astype(np.float32), "BINARY"),
         "xi_num": (layer.xi_num, "INT64"),
     }
     if layer.offset is not None:
         arrays["offset"] = (layer.offset, "INT64")
     if layer.threshold is not None and layer.invert is not None:
-        arrays["threshold"] = (layer.threshold, "INT64")
+        arrays["threshold"] = (layer.threshold.reshape(-1), "INT64")
         arrays["invert"] = (layer.invert.astype(np.float32), "BINARY")
     names = []
     for key, (array, datatype) in arrays.items():

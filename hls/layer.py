@@ -1,19 +1,22 @@
 """One layer of the integer network.
 
-Bits are {0,1} and stand for {-1,+1}. For an input vector x with sum S (its popcount), output j of a layer
-with P[j] = sum of the connected inputs computes, all in integers (xi = xi_num / 2**xi_frac),
+Values are unsigned; a bit stands for -1 or +1. For an input vector x with sum S, output j of a layer with
+P[j] = sum of weight[j, i] * x[i] computes, all in integers (xi = xi_num / 2**xi_frac),
 
     A[j] = (P[j] << xi_frac) + xi_num[j] * S
-    hidden layer:  y[j] = (A[j] >= threshold[j]) ^ invert[j]
+    hidden layer:  y[j] = sum over its levels l of (A[j] >= threshold[j, l]) ^ invert[j]
     last layer:    score[j] = 2 * A[j] + offset[j]      class = argmax, ties to the lowest index
 
 which is z = eta*(z' + xi*q) of Schiavone et al. 2023 (Eq. 4 and 5; Eq. 20 corrected), divided by the
-positive eta and with BatchNorm and sign folded into `threshold` and `invert`. A convolution does this at
-every position of its window; a max pool of bits is such a layer too, with one connection per tap and
-threshold 1. Only the first layer may see more than bits: the 8-bit pixels themselves.
+positive eta and with BatchNorm and activation folded into `threshold` and `invert`. One level gives a bit.
+Weights of 0 and 1 are the paper's; a weight of several bits is a sum of such planes, and a negative one is
+a weight of the input's complement (`rails`). A convolution does this at every position of its window; a
+max pool of bits is such a layer too, with one connection per tap and threshold 1. A max pool of values of
+several bits has no sum: it gives the largest of a channel's taps, or the smallest where `invert` is set.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +25,12 @@ from sbnn.hls.maps import FeatureMap, Window
 from sbnn.train.errors import UserError
 
 MAX_XI_FRAC = 16
+MAX_WEIGHT = 15
+MAX_LEVELS = 15
 
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
+WeightArray = NDArray[np.uint8]
 
 
 class NetworkError(UserError):
@@ -33,25 +39,26 @@ class NetworkError(UserError):
 
 @dataclass(frozen=True, eq=False)
 class SparseLayer:
-    """A sparse binary layer: MH outputs over MW inputs, at one place or at every position of a window.
+    """A sparse layer: MH outputs over MW inputs, at one place or at every position of a window.
 
     Attributes:
         name: Verilog identifier, unique in the network.
-        w01: (MH, MW) bool, the connections.
+        weight: (MH, MW) uint8, 0 to `MAX_WEIGHT`; 0 is no connection.
         xi_num: (MH,) int64, numerator of xi per output; all equal where xi is per layer.
         xi_frac: F, xi = xi_num / 2**F.
-        rails: 1, or 2 when the layer sees its n input bits x followed by their complements ~x
-            (MW = 2n); S is then n.
+        rails: 1, or 2 when the layer sees its n inputs x followed by their complements peak - x
+            (MW = 2n); S is then n * peak.
         window: of a convolution or a pool, None where the layer sees its whole input at once.
         value_bits: bits of each incoming value.
         pool: the layer is a max pool; its connections are no weights.
-        threshold: (MH,) int64, hidden layers only.
+        threshold: (MH, L) int64, L = 1 to `MAX_LEVELS` levels that ascend in each row; hidden layers
+            only, and no pools of several bits.
         invert: (MH,) bool, hidden layers only: the BatchNorm scale was negative.
         offset: (MH,) int64, last layer only.
     """
 
     name: str
-    w01: BoolArray
+    weight: WeightArray
     xi_num: IntArray
     xi_frac: int
     rails: int = 1
@@ -65,12 +72,24 @@ class SparseLayer:
     @property
     def mh(self) -> int:
         """Number of outputs."""
-        return int(self.w01.shape[0])
+        return int(self.weight.shape[0])
 
     @property
     def mw(self) -> int:
-        """Number of columns of w01 (both rails)."""
-        return int(self.w01.shape[1])
+        """Number of columns of the weights (both rails)."""
+        return int(self.weight.shape[1])
+
+    @cached_property
+    def w01(self) -> BoolArray:
+        """The connections, (MH, MW) bool, not to be written."""
+        connected = self.weight > 0
+        connected.setflags(write=False)
+        return connected
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of the largest weight, at least 1."""
+        return max(1, int(self.weight.max(initial=0)).bit_length())
 
     @property
     def inputs(self) -> int:
@@ -80,7 +99,7 @@ class SparseLayer:
     @property
     def ones(self) -> int:
         """Number of connections."""
-        return int(self.w01.sum())
+        return int(np.count_nonzero(self.weight))
 
     @property
     def in_bits(self) -> int:
@@ -93,10 +112,22 @@ class SparseLayer:
         return (1 << self.value_bits) - 1
 
     @property
+    def is_wide_pool(self) -> bool:
+        """Whether the layer is a max pool of values of several bits, which counts nothing."""
+        return self.pool and self.value_bits > 1
+
+    @property
+    def levels(self) -> int:
+        """The largest value of one output: thresholds per neuron, 0 in the last layer."""
+        if self.is_wide_pool:
+            return self.peak
+        return 0 if self.threshold is None else int(self.threshold.shape[1])
+
+    @property
     def output(self) -> FeatureMap:
         """The map of outputs."""
         rows, columns = self.window.output if self.window is not None else (1, 1)
-        return FeatureMap(rows, columns, self.mh)
+        return FeatureMap(rows, columns, self.mh, max(1, self.levels.bit_length()))
 
     @property
     def is_last(self) -> bool:
@@ -106,23 +137,22 @@ class SparseLayer:
     def reach(self) -> tuple[IntArray, IntArray]:
         """Return the smallest and largest A[j] over all inputs, each (MH,) int64.
 
-        With one rail of bits, P ranges over 0..n and S over P..P+MW-n, so A is extreme in a corner
-        of that parallelogram; values up to `peak` only stretch it. With two rails S is constant, and a
-        row that holds both rails of an input always counts one of them.
+        Every input is free to be 0 or `peak`, so each adds its own extreme: of its coefficient
+        (weight << F) + xi_num with one rail, of its two weights with two, where S is constant.
         """
         if self.rails == 2:
-            half = self.mw // 2
-            both = (self.w01[:, :half] & self.w01[:, half:]).sum(1).astype(np.int64)
-            either = (self.w01[:, :half] | self.w01[:, half:]).sum(1).astype(np.int64)
-            shared = self.xi_num * half
-            return (both << self.xi_frac) + shared, (either << self.xi_frac) + shared
-        n = self.w01.sum(1).astype(np.int64) * self.peak
-        corners = [
-            (p << self.xi_frac) + self.xi_num * (p + rest)
-            for p in (0 * n, n)
-            for rest in (0 * n, self.mw * self.peak - n)
-        ]
-        return np.min(corners, axis=0), np.max(corners, axis=0)
+            plain, complemented = self.weight[:, : self.inputs], self.weight[:, self.inputs :]
+            shared = self.xi_num * self.inputs * self.peak
+            least = np.minimum(plain, complemented).sum(1, dtype=np.int64) * self.peak
+            most = np.maximum(plain, complemented).sum(1, dtype=np.int64) * self.peak
+            return (least << self.xi_frac) + shared, (most << self.xi_frac) + shared
+        low, high = np.zeros((2, self.mh), np.int64)
+        for value in range(int(self.weight.max(initial=0)) + 1):
+            step = (value << self.xi_frac) + self.xi_num
+            times = (self.weight == value).sum(1, dtype=np.int64) * self.peak
+            low += np.minimum(step, 0) * times
+            high += np.maximum(step, 0) * times
+        return low, high
 
 
 def check_place(layer: SparseLayer, seen: FeatureMap) -> None:
@@ -136,7 +166,7 @@ def check_place(layer: SparseLayer, seen: FeatureMap) -> None:
     if window is None:
         if layer.mw != seen.values * layer.rails:
             raise NetworkError(
-                f"{where}: w01 has {layer.mw} columns, needs {seen.values * layer.rails}"
+                f"{where}: weight has {layer.mw} columns, needs {seen.values * layer.rails}"
             )
         return
     if (window.rows, window.columns) != (seen.height, seen.width):
@@ -152,7 +182,7 @@ def check_place(layer: SparseLayer, seen: FeatureMap) -> None:
         )
     if layer.mw != window.taps * seen.channels * layer.rails:
         raise NetworkError(
-            f"{where}: w01 has {layer.mw} columns, needs "
+            f"{where}: weight has {layer.mw} columns, needs "
             f"{window.taps * seen.channels * layer.rails}"
         )
     if layer.is_last and layer.output.positions != 1:
@@ -164,27 +194,39 @@ def check_place(layer: SparseLayer, seen: FeatureMap) -> None:
 def check_layer(layer: SparseLayer, last: bool) -> None:
     """Raise `NetworkError` where a layer contradicts itself."""
     where = f"layer {layer.name}"
-    if layer.w01.dtype != np.bool_ or layer.w01.ndim != 2:
-        raise NetworkError(f"{where}: w01 is {layer.w01.dtype}, needs a 2-D bool array")
+    if layer.weight.dtype != np.uint8 or layer.weight.ndim != 2:
+        raise NetworkError(f"{where}: weight is {layer.weight.dtype}, needs a 2-D uint8 array")
+    if layer.weight.max(initial=0) > MAX_WEIGHT:
+        raise NetworkError(f"{where}: a weight is {layer.weight.max()}, needs at most {MAX_WEIGHT}")
     if layer.rails not in (1, 2):
         raise NetworkError(f"{where}: {layer.rails} rails, needs 1 or 2")
-    if layer.rails == 2 and layer.value_bits != 1:
-        raise NetworkError(f"{where}: 2 rails of {layer.value_bits}-bit values, needs 1 rail")
     if not 0 <= layer.xi_frac <= MAX_XI_FRAC:
         raise NetworkError(f"{where}: xi_frac is {layer.xi_frac}, needs 0 to {MAX_XI_FRAC}")
-    wanted = {"xi_num": np.int64} | (
-        {"offset": np.int64} if last else {"threshold": np.int64, "invert": np.bool_}
+    levels = layer.threshold.shape[1:] if layer.threshold is not None else ()
+    wanted = {"xi_num": (np.int64, ())} | (
+        {"offset": (np.int64, ())}
+        if last
+        else {"invert": (np.bool_, ())}
+        if layer.is_wide_pool
+        else {"threshold": (np.int64, levels or (1,)), "invert": (np.bool_, ())}
     )
     for key in ("xi_num", "threshold", "invert", "offset"):
         value = getattr(layer, key)
         if (value is not None) != (key in wanted):
             state = "needs" if key in wanted else "cannot have"
             raise NetworkError(f"{where}: {state} {key}")
-        if value is not None and (value.shape != (layer.mh,) or value.dtype != wanted[key]):
+        if value is None:
+            continue
+        dtype, more = wanted[key]
+        if value.shape != (layer.mh, *more) or value.dtype != dtype:
             raise NetworkError(
-                f"{where}: {key} is {value.dtype} {value.shape}, needs {np.dtype(wanted[key])} "
-                f"({layer.mh},)"
+                f"{where}: {key} is {value.dtype} {value.shape}, needs {np.dtype(dtype)} "
+                f"{(layer.mh, *more)}"
             )
+    if layer.threshold is not None:
+        _check_levels(where, layer.threshold)
+    if layer.is_wide_pool:
+        _check_wide_pool(where, layer)
     # 2**40 leaves the sums of reach() and the reference far inside int64 and inside float64's integers.
     if (
         max(
@@ -198,3 +240,29 @@ def check_layer(layer: SparseLayer, last: bool) -> None:
         > 1 << 40
     ):
         raise NetworkError(f"{where}: xi, threshold or offset is beyond 2**40")
+
+
+def _check_levels(where: str, threshold: IntArray) -> None:
+    if threshold.ndim != 2 or not 1 <= threshold.shape[1] <= MAX_LEVELS:
+        raise NetworkError(
+            f"{where}: threshold has shape {threshold.shape}, needs 1 to {MAX_LEVELS} levels an output"
+        )
+    falling = np.flatnonzero((np.diff(threshold, axis=1) < 0).any(axis=1))
+    if falling.size:
+        raise NetworkError(
+            f"{where}: the levels of output {falling[0]} are {threshold[falling[0]].tolist()}, "
+            "need to ascend"
+        )
+
+
+def _check_wide_pool(where: str, layer: SparseLayer) -> None:
+    taps = layer.inputs // layer.mh
+    if (
+        layer.rails != 1
+        or layer.xi_num.any()
+        or not np.array_equal(layer.weight, np.tile(np.eye(layer.mh), (1, taps)))
+    ):
+        raise NetworkError(
+            f"{where}: pools {layer.value_bits}-bit values, needs weight 1 for each tap of its own "
+            "channel and nothing else"
+        )

@@ -98,7 +98,7 @@ class Network:
     def __post_init__(self) -> None:
         _check(self)
         for layer in self.layers:
-            for array in (layer.w01, layer.xi_num, layer.threshold, layer.invert, layer.offset):
+            for array in (layer.weight, layer.xi_num, layer.threshold, layer.invert, layer.offset):
                 if array is not None:
                     array.setflags(write=False)
 
@@ -115,7 +115,7 @@ class Network:
     @property
     def weights(self) -> int:
         """Number of weights in all layers (both rails counted)."""
-        return sum(layer.w01.size for layer in self.layers if not layer.pool)
+        return sum(layer.weight.size for layer in self.layers if not layer.pool)
 
     @property
     def maps(self) -> tuple[FeatureMap, ...]:
@@ -176,21 +176,26 @@ def _read_layer(path: Path, archive: Any, entry: dict[str, Any]) -> SparseLayer:
     name, mh, mw = str(entry["name"]), int(entry["mh"]), int(entry["mw"])
     if not 0 < mh * mw <= MAX_WEIGHTS or mh < 1:
         raise NetworkError(f"{path}: layer {name}: {mh} x {mw} weights, at most {MAX_WEIGHTS}")
-    packed = archive[f"{name}.w01"]
-    if packed.dtype != np.uint8 or packed.size != -(-mh * mw // 8):
-        raise NetworkError(f"{path}: layer {name}: w01 does not hold {mh} x {mw} bits")
-    w01 = np.unpackbits(packed, count=mh * mw, bitorder="little").reshape(mh, mw).astype(bool)
+    weight = np.zeros((mh, mw), np.uint8)
+    for bit, plane in enumerate(_planes(int(entry.get("weight_bits", 1)))):
+        packed = archive[f"{name}.{plane}"]
+        if packed.dtype != np.uint8 or packed.size != -(-mh * mw // 8):
+            raise NetworkError(f"{path}: layer {name}: {plane} does not hold {mh} x {mw} bits")
+        found = np.unpackbits(packed, count=mh * mw, bitorder="little").reshape(mh, mw)
+        weight |= found << bit
     last = bool(entry["last"])
+    pool, value_bits = bool(entry.get("pool", False)), int(entry.get("value_bits", 1))
+    levels = None if last or (pool and value_bits > 1) else int(entry.get("levels", 1))
     return SparseLayer(
         name=name,
-        w01=w01,
+        weight=weight,
         xi_num=archive[f"{name}.xi_num"],
         xi_frac=int(entry["xi_frac"]),
         rails=int(entry["rails"]),
         window=_read_window(entry["window"]) if "window" in entry else None,
-        value_bits=int(entry.get("value_bits", 1)),
-        pool=bool(entry.get("pool", False)),
-        threshold=None if last else archive[f"{name}.threshold"],
+        value_bits=value_bits,
+        pool=pool,
+        threshold=None if levels is None else archive[f"{name}.threshold"].reshape(mh, levels),
         invert=None if last else archive[f"{name}.invert"],
         offset=archive[f"{name}.offset"] if last else None,
     )
@@ -221,7 +226,7 @@ def _header(network: Network) -> dict[str, Any]:
 
 
 def _layer_header(layer: SparseLayer) -> dict[str, Any]:
-    """Return what is no array; what only convolutions have is left out elsewhere."""
+    """Return what is no array; what not every layer has is left out where it is not."""
     entry: dict[str, Any] = {
         "name": layer.name,
         "mh": layer.mh,
@@ -236,18 +241,33 @@ def _layer_header(layer: SparseLayer) -> dict[str, Any]:
         entry["value_bits"] = layer.value_bits
     if layer.pool:
         entry["pool"] = True
+    if layer.weight_bits != 1:
+        entry["weight_bits"] = layer.weight_bits
+    if layer.threshold is not None and layer.levels != 1:
+        entry["levels"] = layer.levels
     return entry
 
 
+def _planes(weight_bits: int) -> tuple[str, ...]:
+    """Return the names of the weights' bits: w01, then w2, w4 and w8 where a weight is so large."""
+    return ("w01", "w2", "w4", "w8")[:weight_bits]
+
+
 def _arrays(network: Network) -> dict[str, NDArray[Any]]:
-    """Return the arrays in file order; w01 as packed bits, little end first."""
+    """Return the arrays in file order; weights as planes of packed bits, little end first.
+
+    One level is stored as (MH,), as it was before there were more.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for layer in network.layers:
-        arrays[f"{layer.name}.w01"] = np.packbits(layer.w01.reshape(-1), bitorder="little")
+        for bit, plane in enumerate(_planes(layer.weight_bits)):
+            ones = layer.weight.reshape(-1) >> bit & 1
+            arrays[f"{layer.name}.{plane}"] = np.packbits(ones, bitorder="little")
         for key in ("xi_num", "threshold", "invert", "offset"):
             value = getattr(layer, key)
             if value is not None:
-                arrays[f"{layer.name}.{key}"] = np.ascontiguousarray(value)
+                flat = value.reshape(-1) if value.size == layer.mh else value
+                arrays[f"{layer.name}.{key}"] = np.ascontiguousarray(flat)
     return arrays
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sbnn.hls.layer import BoolArray, IntArray, NetworkError, SparseLayer
+from sbnn.hls.layer import IntArray, NetworkError, SparseLayer
 from sbnn.hls.network import Network
 
 # Bounds the working set of one batch: inputs of all windows of a layer, as float32 about 60 MB.
@@ -22,13 +22,13 @@ class Answer:
     Attributes:
         classes: (B,) int64.
         scores: (B, classes) int64.
-        hidden: one bool array per hidden layer, in order: (B, MH), or (B, rows, columns, MH) behind a
-            window.
+        hidden: one uint8 array of values per hidden layer, in order: (B, MH), or (B, rows, columns, MH)
+            behind a window.
     """
 
     classes: IntArray
     scores: IntArray
-    hidden: tuple[BoolArray, ...]
+    hidden: tuple[Values, ...]
 
 
 def encode(network: Network, images: NDArray[np.uint8]) -> Values:
@@ -69,32 +69,38 @@ def windows(layer: SparseLayer, values: Values) -> Values:
 def accumulate(layer: SparseLayer, values: Values) -> IntArray:
     """Return A = (P << F) + xi_num * S, (..., MH) int64, of (..., inputs) uint8.
 
-    P is a float32 matrix product: exact, since sums stay below 2**24, and about 100 times faster than
-    an integer product in numpy.
+    P is a float32 matrix product where sums stay below 2**24: exact, and about 100 times faster than an
+    integer product in numpy. Larger sums take float64, exact below 2**53.
     """
-    seen = np.concatenate([values, values == 0], axis=-1) if layer.rails == 2 else values
-    if layer.mw * layer.peak >= 1 << 24:
-        raise NetworkError(
-            f"layer {layer.name}: {layer.mw} inputs of up to {layer.peak}, the reference counts to 2**24"
-        )
+    seen = np.concatenate([values, layer.peak - values], axis=-1) if layer.rails == 2 else values
+    largest = int(layer.weight.sum(1, dtype=np.int64).max(initial=0)) * layer.peak
+    kind = np.float32 if largest < 1 << 24 else np.float64
     flat = seen.reshape(-1, layer.mw)
-    counts = (flat.astype(np.float32) @ layer.w01.T.astype(np.float32)).astype(np.int64)
+    counts = (flat.astype(kind) @ layer.weight.T.astype(kind)).astype(np.int64)
     total = flat.sum(1, dtype=np.int64)
     sums: IntArray = (counts << layer.xi_frac) + total[:, None] * layer.xi_num
     return sums.reshape(*seen.shape[:-1], layer.mh)
 
 
-def activate(layer: SparseLayer, values: Values) -> BoolArray:
-    """Return the output bits of a hidden layer: (B, MH), or (B, rows, columns, MH) behind a window."""
-    if layer.threshold is None or layer.invert is None:
-        raise NetworkError(f"layer {layer.name}: gives scores, not bits")
-    return (accumulate(layer, windows(layer, values)) >= layer.threshold) ^ layer.invert
+def activate(layer: SparseLayer, values: Values) -> Values:
+    """Return the output values of a hidden layer: (B, MH), or (B, rows, columns, MH) behind a window."""
+    if layer.invert is None:
+        raise NetworkError(f"layer {layer.name}: gives scores, no values")
+    seen = windows(layer, values)
+    if layer.threshold is None:
+        taps = seen.reshape(*seen.shape[:-1], -1, layer.mh)
+        return np.where(layer.invert, taps.min(-2), taps.max(-2))
+    sums = accumulate(layer, seen)
+    reached = np.zeros(sums.shape, np.uint8)
+    for level in layer.threshold.T:
+        reached += sums >= level
+    return np.where(layer.invert, np.uint8(layer.levels) - reached, reached)
 
 
 def score(layer: SparseLayer, values: Values) -> IntArray:
     """Return the (B, classes) int64 scores of the last layer."""
     if layer.offset is None:
-        raise NetworkError(f"layer {layer.name}: gives bits, not scores")
+        raise NetworkError(f"layer {layer.name}: gives values, no scores")
     sums = accumulate(layer, windows(layer, values)).reshape(len(values), layer.mh)
     return 2 * sums + layer.offset
 
@@ -103,9 +109,8 @@ def run_values(network: Network, values: Values) -> Answer:
     """Run (B, height, width, channels) input values through the network."""
     hidden = []
     for layer in network.layers[:-1]:
-        bits = activate(layer, values)
-        hidden.append(bits)
-        values = bits.astype(np.uint8)
+        values = activate(layer, values)
+        hidden.append(values)
     scores = score(network.layers[-1], values)
     return Answer(scores.argmax(1).astype(np.int64), scores, tuple(hidden))
 
@@ -125,7 +130,9 @@ def run(network: Network, images: NDArray[np.uint8]) -> Answer:
     return Answer(
         np.concatenate([part.classes for part in parts]),
         np.concatenate([part.scores for part in parts]),
-        tuple(np.concatenate(bits) for bits in zip(*(part.hidden for part in parts), strict=True)),
+        tuple(
+            np.concatenate(found) for found in zip(*(part.hidden for part in parts), strict=True)
+        ),
     )
 
 

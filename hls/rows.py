@@ -4,32 +4,43 @@ Hardware sees a neuron as `Row`: a few literals to count and a base that is alwa
 is known before any image arrives goes into the base, so that no gate is spent on it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sbnn.hls.network import BoolArray, Network, SparseLayer
+from sbnn.hls.layer import BoolArray, IntArray, SparseLayer, WeightArray
+from sbnn.hls.network import Network
 
 
 @dataclass(frozen=True)
 class Row:
-    """P of one neuron: base + the sum of its literals.
+    """P of one neuron: base + the sum of its literals, each shifted.
 
     Attributes:
-        literals: (input index, complemented) pairs, each input at most once.
+        literals: (input index, complemented, shift) of what counts value << shift, of an input's value or of
+            its complement peak - value; each input at most once per shift.
         base: what is there in every image.
     """
 
-    literals: tuple[tuple[int, bool], ...]
+    literals: tuple[tuple[int, bool, int], ...]
     base: int
 
     def columns(self, value_bits: int) -> tuple[tuple[int, ...], ...]:
-        """Return the literals per bit of the values, each 2 * bit of the vector + complemented."""
+        """Return the literals per column of weight 2**c, each 2 * bit of the vector + complemented."""
+        shifts = max((shift for _, _, shift in self.literals), default=0)
         return tuple(
-            tuple(2 * (index * value_bits + bit) + off for index, off in self.literals)
-            for bit in range(value_bits)
+            tuple(
+                2 * (index * value_bits + column - shift) + off
+                for index, off, shift in self.literals
+                if 0 <= column - shift < value_bits
+            )
+            for column in range(value_bits + shifts)
         )
+
+    def largest(self, peak: int) -> int:
+        """Return the sum of all literals at once, of values up to `peak`."""
+        return sum(peak << shift for _, _, shift in self.literals)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +51,15 @@ class LayerRows:
         layer: the layer of the integer network.
         rows: one per output; None where nothing reads the output.
         total: S as a row, for layers where some xi is not 0.
-        constants: {output index: bit} of the outputs that no image changes.
+        reach: smallest and largest A that each output can have, given what is constant before it.
+        constants: {output index: value} of the outputs that no image changes.
     """
 
     layer: SparseLayer
     rows: tuple[Row | None, ...]
     total: Row | None
-    constants: dict[int, bool]
+    reach: tuple[IntArray, IntArray]
+    constants: dict[int, int]
 
     @property
     def literals(self) -> int:
@@ -66,7 +79,7 @@ class LayerRows:
 def resolve(network: Network) -> tuple[LayerRows, ...]:
     """Return the rows of every layer, constants of one layer folded into the next."""
     resolved = []
-    constants: dict[int, bool] = {}
+    constants: dict[int, int] = {}
     for index, (layer, seen) in enumerate(zip(network.layers, network.maps, strict=False)):
         last = index == len(network.layers) - 1
         read: BoolArray = np.ones(layer.mh, bool)
@@ -88,12 +101,10 @@ def inputs_read(layer: SparseLayer) -> BoolArray:
     return np.asarray(columns | (layer.rails == 1 and bool(layer.xi_num.any())))
 
 
-def inputs_known(
-    layer: SparseLayer, constants: Mapping[int, bool], channels: int
-) -> dict[int, bool]:
+def inputs_known(layer: SparseLayer, constants: Mapping[int, int], channels: int) -> dict[int, int]:
     """Return {input of a vector: value} for the constant channels of a layer's input map.
 
-    A channel that is always 0 stays so where the window meets padding; one that is always 1 does not.
+    A channel that is always 0 stays so where the window meets padding; one that is always 1 or more does not.
     """
     taps = layer.inputs // channels
     inside = layer.window.always_inside() if layer.window is not None else (True,) * taps
@@ -105,7 +116,7 @@ def inputs_known(
     }
 
 
-def resolve_layer(layer: SparseLayer, known: Mapping[int, bool], read: BoolArray) -> LayerRows:
+def resolve_layer(layer: SparseLayer, known: Mapping[int, int], read: BoolArray) -> LayerRows:
     """Return the rows of one layer.
 
     Args:
@@ -113,49 +124,94 @@ def resolve_layer(layer: SparseLayer, known: Mapping[int, bool], read: BoolArray
         known: inputs with a constant value.
         read: (MH,) bool, outputs that the next layer reads.
     """
-    rows = [make_row(np.flatnonzero(layer.w01[j]), layer, known) for j in range(layer.mh)]
-    # Two rails: one of x and ~x is always on, so S is a constant.
-    every = Row((), layer.inputs)
-    total = every if layer.rails == 2 else make_row(np.arange(layer.mw), layer, known)
+    rows = tuple(
+        make_row(weights, layer, known) if wanted else None
+        for weights, wanted in zip(layer.weight, read.tolist(), strict=True)
+    )
+    # Two rails: x and its complement always add up to peak, so S is a constant.
+    every = Row((), layer.inputs * layer.peak)
+    total = every if layer.rails == 2 else make_row(np.ones(layer.mw, np.uint8), layer, known)
+    reach = reach_of(layer, known)
     return LayerRows(
-        layer,
-        tuple(row if wanted else None for row, wanted in zip(rows, read.tolist(), strict=True)),
-        total if layer.xi_num.any() else None,
-        _constants(layer, rows, total),
+        layer, rows, total if layer.xi_num.any() else None, reach, _constants(layer, known, reach)
     )
 
 
-def make_row(columns: np.ndarray, layer: SparseLayer, known: Mapping[int, bool]) -> Row:
-    """Return the row that counts the given columns of w01."""
-    seen: dict[int, bool] = {}
-    base = 0
-    for column in columns.tolist():
-        index, complemented = column % layer.inputs, column >= layer.inputs
-        if index in known:
-            base += known[index] ^ complemented
-        elif index in seen:  # x and ~x of one input: one of the two is always on
-            del seen[index]
-            base += 1
-        else:
-            seen[index] = complemented
-    return Row(tuple(seen.items()), base)
+def make_row(weights: WeightArray, layer: SparseLayer, known: Mapping[int, int]) -> Row:
+    """Return the row that counts the inputs with the given weights, (MW,) of one output."""
+    plain, complemented = np.zeros((2, layer.inputs), np.int64)
+    plain += weights[: layer.inputs]
+    if layer.rails == 2:
+        complemented += weights[layer.inputs :]
+    fixed, values = list(known), np.array(list(known.values()), np.int64)
+    base = int((plain[fixed] * values + complemented[fixed] * (layer.peak - values)).sum())
+    plain[fixed] = complemented[fixed] = 0
+    # x and its complement in one sum: as often as both are there, they are peak together.
+    both = np.minimum(plain, complemented)
+    base += int(both.sum()) * layer.peak
+    literals = []
+    for counted, off in ((plain - both, False), (complemented - both, True)):
+        for index in np.flatnonzero(counted).tolist():
+            for shift, negative in digits(int(counted[index])):
+                literals.append((index, off ^ negative, shift))
+                base -= layer.peak << shift if negative else 0
+    return Row(tuple(literals), base)
 
 
-def _constants(layer: SparseLayer, rows: Sequence[Row], total: Row) -> dict[int, bool]:
-    """Return the outputs that are the same in every image, given all rows of the layer and S."""
+def digits(coefficient: int) -> tuple[tuple[int, bool], ...]:
+    """Return a positive coefficient as a sum of (shift, negative) powers of two, lowest first.
+
+    Canonical signed digits where they are fewer than the ones of the binary number: 7 is 8 - 1, and -x counts
+    as the complement of x less a constant.
+    """
+    binary = tuple((n, False) for n in range(coefficient.bit_length()) if coefficient >> n & 1)
+    signed = []
+    rest, shift = coefficient, 0
+    while rest:
+        if rest & 1:
+            negative = rest & 3 == 3
+            signed.append((shift, negative))
+            rest += 1 if negative else -1
+        rest, shift = rest >> 1, shift + 1
+    return tuple(signed) if len(signed) < len(binary) else binary
+
+
+def reach_of(layer: SparseLayer, known: Mapping[int, int]) -> tuple[IntArray, IntArray]:
+    """Return the smallest and largest A of each output, (MH,) int64, where some inputs are known."""
+    if not known:
+        return layer.reach()
+    free = np.ones(layer.inputs, bool)
+    free[list(known)] = False
+    values = np.zeros(layer.inputs, np.int64)
+    values[list(known)] = list(known.values())
+    seen = values
+    if layer.rails == 2:
+        free, seen = np.tile(free, 2), np.concatenate([values, layer.peak - values])
+    seen = np.where(free, 0, seen)
+    low, high = replace(layer, weight=layer.weight[:, free]).reach()
+    fixed = (layer.weight.astype(np.int64) @ seen << layer.xi_frac) + layer.xi_num * seen.sum()
+    return low + fixed, high + fixed
+
+
+def _constants(
+    layer: SparseLayer, known: Mapping[int, int], reach: tuple[IntArray, IntArray]
+) -> dict[int, int]:
+    """Return the outputs that are the same in every image."""
+    if layer.is_wide_pool:
+        return _pooled_constants(layer, known)
     if layer.threshold is None or layer.invert is None:
         return {}
+    lowest, highest = ((ends[:, None] >= layer.threshold).sum(1) for ends in reach)
+    same = np.flatnonzero(lowest == highest)
+    values = np.where(layer.invert, layer.levels - lowest, lowest)
+    return {int(j): int(values[j]) for j in same}
+
+
+def _pooled_constants(layer: SparseLayer, known: Mapping[int, int]) -> dict[int, int]:
+    """Return the channels of which every tap has one known value."""
     constants = {}
-    for j, row in enumerate(rows):
-        n, k = len(row.literals) * layer.peak, int(layer.xi_num[j])
-        # With one rail S counts what P counts and the other literals; with two it is total.base alone.
-        counted, rest = (n, len(total.literals) * layer.peak - n) if layer.rails == 1 else (0, 0)
-        reach = [
-            ((row.base + p) << layer.xi_frac) + k * (total.base + min(p, counted) + others)
-            for p in (0, n)
-            for others in (0, rest)
-        ]
-        low, high = min(reach) >= layer.threshold[j], max(reach) >= layer.threshold[j]
-        if low == high:
-            constants[j] = bool(low ^ layer.invert[j])
+    for channel in range(layer.mh):
+        taps = {known.get(index) for index in range(channel, layer.inputs, layer.mh)}
+        if len(taps) == 1 and None not in taps:
+            constants[channel] = known[channel]
     return constants

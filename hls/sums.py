@@ -45,7 +45,7 @@ def _emit_counts(
     body.comment("Popcounts.")
     sums = []
     for j, (row, columns) in enumerate(zip(counts.rows, counts.columns, strict=True)):
-        width = count_width(len(row.literals) * peak)
+        width = count_width(row.largest(peak))
         bits = [[f"{'~' if b & 1 else ''}{names[b >> 1]}" for b in column] for column in columns]
         sums.append(body.register(f"{prefix}p{j}", width, add(bits, width)))
         body.addition("count", width)
@@ -99,7 +99,7 @@ def _shared(body: Body, resolved: LayerRows, total: Row, count: str) -> Shared:
     body.comment(f"S: how many of the {len(total.literals)} inputs are on; shared by all neurons.")
     names, ranges = {}, {}
     for k in sorted(set(layer.xi_num.tolist())):
-        ends = sorted((k * total.base, k * (total.base + len(total.literals) * layer.peak)))
+        ends = sorted((k * total.base, k * (total.base + total.largest(layer.peak))))
         # The fraction is read as the low `frac` bits, below the sign even where the product is small.
         size = max(signed_width(ends), frac + 1)
         name = f"u_{'m' if k < 0 else ''}{abs(k)}"
@@ -110,7 +110,9 @@ def _shared(body: Body, resolved: LayerRows, total: Row, count: str) -> Shared:
         if layer.is_last:
             names[k, 0], ranges[k, 0] = name, (ends[0], ends[1])
             continue
-        thresholds = layer.threshold[layer.xi_num == k] if layer.threshold is not None else []
+        thresholds = (
+            layer.threshold[layer.xi_num == k].reshape(-1) if layer.threshold is not None else []
+        )
         fractions = {int(threshold) % (1 << frac) for threshold in thresholds}
         for fraction in sorted(fractions):
             low, high = (ends[0] >> frac), (ends[1] >> frac) + 1
@@ -149,14 +151,15 @@ def _emit_shared(
 ) -> str:
     """Emit a hidden neuron with a shared V; return its output."""
     layer, n = resolved.layer, len(row.literals)
+    largest = row.largest(layer.peak)
     if layer.threshold is None or layer.invert is None or shared is None:
         raise ValueError(f"layer {layer.name} has no thresholds")
-    threshold = int(layer.threshold[j])
+    threshold = int(layer.threshold[j, 0])
     key = (int(layer.xi_num[j]), threshold % (1 << layer.xi_frac))
     least = (threshold >> layer.xi_frac) + 1 - row.base
     below = bool(layer.invert[j])
     low, high = shared.ranges[key]
-    size = signed_width([low, high + n * layer.peak, least])
+    size = signed_width([low, high + largest, least])
     body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
     value = f"$signed({size}'({count})) + {size}'({shared.names[key]})"
     total = body.wire(f"n{j}_a", size, value, "signed ")

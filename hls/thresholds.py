@@ -113,7 +113,7 @@ def fold(
     stages: Sequence[Sequence[Stage]],
     levels: Levels = BITS,
 ) -> tuple[IntArray, BoolArray]:
-    """Return (threshold, invert), (MH,) int64 and (MH,) bool, of a hidden layer.
+    """Return (threshold, invert), (MH, 1) int64 and (MH,) bool, of a hidden layer.
 
     A falling neuron (negative BatchNorm scale) is on up to some A, so it is the inverse of "A reaches the
     next one". Thresholds beyond reach are cut to the first value that says the same, so a constant neuron
@@ -126,7 +126,7 @@ def fold(
         levels: what the layer's input values stand for.
     """
     lows, highs = layer.reach()
-    threshold, invert = np.zeros(layer.mh, np.int64), np.zeros(layer.mh, bool)
+    threshold, invert = np.zeros((layer.mh, 1), np.int64), np.zeros(layer.mh, bool)
     for j in range(layer.mh):
         rule = decision(layer, j, eta[j], stages[j], levels)
         low, high = int(lows[j]), int(highs[j])
@@ -203,7 +203,7 @@ def prove(
         for total, bit in zip(values.tolist(), bits.tolist(), strict=True):
             if rule.at(total) != bit:
                 raise NetworkError(
-                    f"layer {layer.name}: neuron {j} with threshold {layer.threshold[j]} says {bit} "
+                    f"layer {layer.name}: neuron {j} with threshold {layer.threshold[j, 0]} says {bit} "
                     f"at the sum {total}, the trained network says {not bit}"
                 )
         sums += len(values)

@@ -97,7 +97,7 @@ def _emit_thresholds(
         raise ValueError(f"layer {layer.name} has no thresholds")
     needs, plans, requests = {}, [], []
     for j, row in resolved.live:
-        needs[j] = -(-int(layer.threshold[j]) // (1 << layer.xi_frac)) - row.base
+        needs[j] = -(-int(layer.threshold[j, 0]) // (1 << layer.xi_frac)) - row.base
         columns = row.columns(layer.value_bits)
         plans.append(plan(tuple(map(len, columns)), (), needs[j], fabric))
         requests.append(Request(columns, plans[-1].adders))
@@ -112,7 +112,7 @@ def _emit_thresholds(
     for j, row in resolved.live:
         relation = "below" if layer.invert[j] else "at least"
         name = f"{'~' if bits[j] & 1 else ''}{names[bits[j] >> 1]}"
-        outputs[j] = f"{name};  // {relation} {needs[j]} of {len(row.literals) * layer.peak}"
+        outputs[j] = f"{name};  // {relation} {needs[j]} of {row.largest(layer.peak)}"
     return outputs, latency
 
 

@@ -33,7 +33,7 @@ def random_layer(
     rails = int(rng.choice([1, 1, 1, 2])) if value_bits == 1 else 1
     shape = {"rails": rails, "window": window, "value_bits": value_bits}
     density = rng.choice([0.0, 0.02, 0.1, 0.3, 0.6, 1.0], p=[0.02, 0.28, 0.3, 0.2, 0.15, 0.05])
-    w01 = rng.random((outputs, inputs * rails)) < density
+    weight = (rng.random((outputs, inputs * rails)) < density).astype(np.uint8)
     frac = int(rng.integers(0, 6))
     kind = rng.choice(["zero", "layer", "channel"], p=[0.5, 0.3, 0.2])
     limit = 1 << frac
@@ -44,15 +44,21 @@ def random_layer(
         xi_num = rng.integers(-limit, limit + 1, outputs)
     if last:
         offset = rng.integers(-40, 41, outputs)
-        return SparseLayer(name, w01, xi_num, frac, **shape, offset=offset)
-    low, high = SparseLayer(name, w01, xi_num, frac, **shape).reach()
+        return SparseLayer(name, weight, xi_num, frac, **shape, offset=offset)
+    low, high = SparseLayer(name, weight, xi_num, frac, **shape).reach()
     spread = np.maximum((high - low) // 4, 1)
     threshold = (low + high) // 2 + rng.integers(-spread, spread + 1)
     edge = rng.random(outputs)
     threshold = np.where(edge < 0.04, low, np.where(edge < 0.08, high, threshold))
     threshold = np.where(edge > 0.97, high + 1, threshold)
     return SparseLayer(
-        name, w01, xi_num, frac, **shape, threshold=threshold, invert=rng.random(outputs) < 0.5
+        name,
+        weight,
+        xi_num,
+        frac,
+        **shape,
+        threshold=threshold[:, None],
+        invert=rng.random(outputs) < 0.5,
     )
 
 
@@ -90,12 +96,12 @@ def pool_layer(name: str, seen: FeatureMap, size: int, every: np.ndarray) -> Spa
     channels = seen.channels
     return SparseLayer(
         name,
-        np.tile(np.eye(channels, dtype=bool), (1, size * size)),
+        np.tile(np.eye(channels, dtype=np.uint8), (1, size * size)),
         np.zeros(channels, np.int64),
         0,
         window=window,
         pool=True,
-        threshold=np.where(every, size * size, 1).astype(np.int64),
+        threshold=np.where(every, size * size, 1).astype(np.int64)[:, None],
         invert=np.zeros(channels, bool),
     )
 

@@ -154,14 +154,15 @@ def wide_network() -> Network:
         ("fc2", 256, 256, 0.077),
         ("fc3", 256, 10, 0.5),
     ):
-        w01 = rng.random((outputs, inputs)) < density
+        weight = (rng.random((outputs, inputs)) < density).astype(np.uint8)
+        ones = weight.sum(1, dtype=np.int64)
         zeros = np.zeros(outputs, np.int64)
         if name == "fc3":
-            layers.append(SparseLayer(name, w01, zeros, 0, offset=-w01.sum(1)))
+            layers.append(SparseLayer(name, weight, zeros, 0, offset=-ones))
         else:
-            threshold = w01.sum(1) // 2 + rng.integers(-3, 3, outputs)
+            threshold = (ones // 2 + rng.integers(-3, 3, outputs))[:, None]
             invert = rng.random(outputs) < 0.5
-            layers.append(SparseLayer(name, w01, zeros, 0, threshold=threshold, invert=invert))
+            layers.append(SparseLayer(name, weight, zeros, 0, threshold=threshold, invert=invert))
     return Network("wide", InputEncoding((28, 28), 128), tuple(layers))
 
 

@@ -14,11 +14,11 @@ from sbnn.hls.network import InputEncoding, Network, SparseLayer
 def tiny() -> Network:
     rng = np.random.default_rng(1)
     shapes = [(9, 6), (6, 3)]
-    w01 = [rng.random((outputs, inputs)) < 0.4 for inputs, outputs in shapes]
-    w01[1][:, 2] = False
+    w01 = [(rng.random((outputs, inputs)) < 0.4).astype(np.uint8) for inputs, outputs in shapes]
+    w01[1][:, 2] = 0
     zeros = [np.zeros(outputs, np.int64) for _, outputs in shapes]
     hidden = SparseLayer(
-        "fc1", w01[0], zeros[0], 0, threshold=zeros[0] + 1, invert=np.zeros(6, bool)
+        "fc1", w01[0], zeros[0], 0, threshold=zeros[0][:, None] + 1, invert=np.zeros(6, bool)
     )
     last = SparseLayer("fc2", w01[1], zeros[1], 0, offset=zeros[1])
     return Network("tiny", InputEncoding((9,), 128), (hidden, last))
@@ -71,13 +71,16 @@ def test_dense_jobs_cover_every_shape_of_the_models():
     layers = tuple(
         SparseLayer(
             f"fc{i}",
-            np.ones((outputs, inputs), bool),
+            np.ones((outputs, inputs), np.uint8),
             np.zeros(outputs, np.int64),
             0,
             **(
                 {"offset": np.zeros(outputs, np.int64)}
                 if last
-                else {"threshold": np.zeros(outputs, np.int64), "invert": np.zeros(outputs, bool)}
+                else {
+                    "threshold": np.zeros((outputs, 1), np.int64),
+                    "invert": np.zeros(outputs, bool),
+                }
             ),
         )
         for i, (inputs, outputs, last) in enumerate(shapes)

@@ -241,7 +241,7 @@ def test_a_layer_beyond_a_screen_is_averaged(tmp_path: Path) -> None:
     w01 = rng.random((2100, 3301)) < 0.01
     w01[:1050] = False
     zeros = np.zeros(2100, np.int64)
-    layer = SparseLayer("big", w01, zeros, 0, offset=zeros)
+    layer = SparseLayer("big", w01.astype(np.uint8), zeros, 0, offset=zeros)
     text = ElementTree.tostring(sparsity_map(layer), "unicode")
     assert len(text) < 1_500_000
     (size,) = re.findall(r'<svg [^>]*width="(\d+)"', text)
@@ -332,7 +332,11 @@ def test_a_dense_network_is_called_dense(tmp_path: Path) -> None:
     assert "% zeros)" in read(build_folder(tmp_path / "small" / "ulx3s", network)).text
     layers = tuple(
         replace(
-            layer, rails=1, w01=layer.w01[:, : layer.inputs], xi_frac=1, xi_num=0 * layer.xi_num - 1
+            layer,
+            rails=1,
+            weight=layer.weight[:, : layer.inputs],
+            xi_frac=1,
+            xi_num=0 * layer.xi_num - 1,
         )
         for layer in network.layers
     )

@@ -210,17 +210,21 @@ def test_constants_cost_nothing():
     rng = np.random.default_rng(0)
     first = SparseLayer(
         "fc1",
-        rng.random((4, 9)) < 0.5,
+        (rng.random((4, 9)) < 0.5).astype(np.uint8),
         np.zeros(4, np.int64),
         0,
-        threshold=np.array([0, 100, 0, 100]),
+        threshold=np.array([[0], [100], [0], [100]]),
         invert=np.array([False, False, True, True]),
     )
     last = SparseLayer(
-        "fc2", rng.random((3, 4)) < 0.5, np.zeros(3, np.int64), 0, offset=np.arange(3)
+        "fc2",
+        (rng.random((3, 4)) < 0.5).astype(np.uint8),
+        np.zeros(3, np.int64),
+        0,
+        offset=np.arange(3),
     )
     network = Network("constant", InputEncoding((9,), 128), (first, last))
     design, folder = core_of(network, Choices())
     assert all(layer.cost.full_adders == 0 and not layer.cost.tables for layer in design.layers)
     check_core(design, folder, random_images(network, 20))
-    assert replace(design).rows[0].constants == {0: True, 1: False, 2: False, 3: True}
+    assert replace(design).rows[0].constants == {0: 1, 1: 0, 2: 0, 3: 1}

@@ -23,7 +23,7 @@ FAMILIES = ("xc7", "ecp5")  # adders and tables of LUT6 and of LUT4
 
 def weights_of(layer: SparseLayer, j: int) -> tuple[dict[int, int], int]:
     """Return what each input bit adds to A[j], and what is there without any."""
-    rows = layer.w01[j].reshape(layer.rails, layer.inputs).astype(np.int64) << layer.xi_frac
+    rows = layer.weight[j].reshape(layer.rails, layer.inputs).astype(np.int64) << layer.xi_frac
     k = int(layer.xi_num[j])
     if layer.rails == 2:  # the second rail counts ~x, and S is the number of inputs
         weights, base = rows[0] - rows[1], int(rows[1].sum()) + k * layer.inputs
@@ -83,7 +83,7 @@ def wrong_outputs(
                 doubled = {i: 2 * w for i, w in weights.items()}
                 need = cone.sum_bits(doubled, 2 * base + int(layer.offset[j]), width)
             else:
-                least = cone.at_least(weights, base, int(layer.threshold[j]))
+                least = cone.at_least(weights, base, int(layer.threshold[j, 0]))
                 need = [~least if layer.invert[j] else least]
                 if need[0] in (cone.bdd.true, cone.bdd.false):
                     constant[j] = need[0] == cone.bdd.true
@@ -134,19 +134,19 @@ def prove_network(network: Network, levels: int, family: str, widest: int = 1 <<
 def small_network() -> Network:
     """Return 12 inputs, 4 neurons of 8 ones with a xi of their own, 2 scores."""
     rng = np.random.default_rng(5)
-    w01 = np.zeros((4, 12), bool)
-    for row in w01:
-        row[rng.choice(12, 8, replace=False)] = True
+    weight = np.zeros((4, 12), np.uint8)
+    for row in weight:
+        row[rng.choice(12, 8, replace=False)] = 1
     hidden = SparseLayer(
         "fc1",
-        w01,
+        weight,
         np.array([1, 1, -1, 3]),
         2,
-        threshold=np.array([22, 23, 13, 35]),
+        threshold=np.array([[22], [23], [13], [35]]),
         invert=np.array([False, True, False, False]),
     )
     last = SparseLayer(
-        "fc2", np.ones((2, 4), bool), np.zeros(2, np.int64), 0, offset=np.array([1, -3])
+        "fc2", np.ones((2, 4), np.uint8), np.zeros(2, np.int64), 0, offset=np.array([1, -3])
     )
     return Network("small", InputEncoding((12,), 128), (hidden, last))
 
@@ -166,8 +166,8 @@ def changed(array: np.ndarray, place: int | tuple[int, int], by: int) -> np.ndar
 @pytest.mark.parametrize(
     ("index", "field", "place"),
     [
-        *((0, "threshold", 1), (0, "invert", 2), (0, "xi_num", 3), (0, "w01", (1, 0))),
-        *((0, "w01", (2, 7)), (1, "offset", 1), (1, "w01", (0, 3))),
+        *((0, "threshold", (1, 0)), (0, "invert", 2), (0, "xi_num", 3), (0, "weight", (1, 0))),
+        *((0, "weight", (2, 7)), (1, "offset", 1), (1, "weight", (0, 3))),
     ],
 )
 def test_wrong_generated_layer_is_found(index, field, place):
@@ -207,10 +207,10 @@ def test_xi_finer_than_its_sum():
     network = small_network()
     layer = replace(
         network.layers[0],
-        w01=np.ones((4, 4), bool),
+        weight=np.ones((4, 4), np.uint8),
         xi_num=np.full(4, -1),
         xi_frac=5,
-        threshold=np.array([31, 30, 61, 92]),
+        threshold=np.array([[31], [30], [61], [92]]),
     )
     layers = (layer, network.layers[1])
     network = Network("narrow", InputEncoding((4,), 128), layers)

@@ -21,12 +21,14 @@ def sparse(last: bool, rails: int = 1) -> SparseLayer:
     w01 = rng.random((12, INPUTS * rails)) < np.linspace(0, 0.7, 12)[:, None]
     w01[1, :] = False
     w01[1, 7] = True
+    weight = w01.astype(np.uint8)
     common = {"xi_num": np.zeros(12, np.int64), "xi_frac": 2, "rails": rails}
     if last:
-        return SparseLayer("s", w01, **common, offset=rng.integers(-30, 31, 12))
+        return SparseLayer("s", weight, **common, offset=rng.integers(-30, 31, 12))
     threshold = (w01.sum(1) << 1) + rng.integers(-3, 4, 12)
     threshold[3], threshold[4] = -1, 4 * w01[4].sum() + 1
-    return SparseLayer("s", w01, **common, threshold=threshold, invert=rng.random(12) < 0.5)
+    threshold = threshold[:, None]
+    return SparseLayer("s", weight, **common, threshold=threshold, invert=rng.random(12) < 0.5)
 
 
 def everything():
@@ -139,7 +141,7 @@ def test_what_a_baseline_cannot_express_is_refused():
         emit_folded(dense_layer(24, 8, False), "f", 3, 5, 2)
     assert str(caught.value) == "layer dense: PE 3 and SIMD 5 need to divide 8 and 24"
     tilted = SparseLayer(
-        "s", layer.w01, layer.xi_num - 1, 2, threshold=layer.threshold, invert=layer.invert
+        "s", layer.weight, layer.xi_num - 1, 2, threshold=layer.threshold, invert=layer.invert
     )
     with pytest.raises(NetworkError) as caught:
         emit_plus(tilted, np.ones(12, bool), "p", 2)

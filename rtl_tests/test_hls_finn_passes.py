@@ -131,7 +131,7 @@ def test_a_wrong_finn_threshold_is_refused(tmp_path):
     name = graph.get_nodes_by_op_type("MultiThreshold")[2].input[1]
     limits = graph.get_initializer(name).copy()
     lows, highs = layers[1].reach()
-    inside = (layers[1].threshold > lows) & (layers[1].threshold <= highs)
+    inside = (layers[1].threshold[:, 0] > lows) & (layers[1].threshold[:, 0] <= highs)
     neuron = int(np.flatnonzero(inside)[0])
     limits[neuron] += 40
     graph.set_initializer(name, limits)
@@ -170,7 +170,7 @@ def test_float32_rounding_keeps_the_exact_threshold():
     assert lowered.roundings == (Rounding("fc1", 0, 3),)
     assert lowered.report()["finn_float32_roundings"] == [{"layer": "fc1", "neuron": 0, "sum": 3}]
     (layer, _) = lowered.network.layers
-    assert (layer.threshold.tolist(), layer.invert.tolist()) == ([4], [False])
+    assert (layer.threshold.tolist(), layer.invert.tolist()) == ([[4]], [False])
 
 
 def test_a_threshold_that_overflowed_is_refused():

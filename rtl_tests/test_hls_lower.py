@@ -236,7 +236,7 @@ def test_network_file_and_report(tmp_path):
     assert random_pixels.images_from == "random pixels, seed 2023"
 
 
-@pytest.mark.parametrize("what", ["threshold", "invert", "offset", "w01"])
+@pytest.mark.parametrize("what", ["threshold", "invert", "offset", "weight"])
 def test_comparison_notices_one_changed_number(what):
     model = random_graph(11, frac=2)
     network = lower(model, "net", images=IMAGES[:1])
@@ -250,7 +250,7 @@ def test_comparison_notices_one_changed_number(what):
     else:
         changing = answer.hidden[0].any(0) & ~answer.hidden[0].all(0)
         neuron = int(np.flatnonzero(changing)[0])
-        value[neuron] = {"threshold": 10**6, "invert": ~value[neuron], "w01": False}[what]
+        value[neuron] = {"threshold": 10**6, "invert": ~value[neuron], "weight": 0}[what]
     layers = list(network.layers)
     layers[index] = dataclasses.replace(layer, **{what: value})
     broken = dataclasses.replace(network, layers=tuple(layers))

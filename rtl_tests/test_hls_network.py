@@ -15,7 +15,7 @@ from sbnn.hls.network import InputEncoding, Network, NetworkError, SparseLayer, 
 def layer(**changes):
     fields = {
         "name": "fc1",
-        "w01": np.eye(3, 4, dtype=bool),
+        "weight": np.eye(3, 4, dtype=np.uint8),
         "xi_num": np.zeros(3, np.int64),
         "xi_frac": 0,
         "offset": np.zeros(3, np.int64),
@@ -43,26 +43,26 @@ def test_digest_sees_every_part():
     base = random_network(3)
     last = base.layers[-1]
     other = SparseLayer(
-        last.name, last.w01, last.xi_num, last.xi_frac, last.rails, offset=last.offset + 1
+        last.name, last.weight, last.xi_num, last.xi_frac, last.rails, offset=last.offset + 1
     )
     assert Network(base.name, base.encoding, (*base.layers[:-1], other)).digest() != base.digest()
 
 
 def test_arrays_cannot_be_written():
     with pytest.raises(ValueError, match="read-only"):
-        random_network(0).layers[0].w01[0, 0] = True
+        random_network(0).layers[0].weight[0, 0] = 1
 
 
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
         ([layer(name="1fc")], "name '1fc': needs letters, digits and _, no digit first"),
-        ([layer(w01=np.eye(3, 5, dtype=bool))], "layer fc1: w01 has 5 columns, needs 4"),
-        ([layer(w01=np.eye(3, 4))], "layer fc1: w01 is float64, needs a 2-D bool array"),
+        ([layer(weight=np.eye(3, 5, dtype=np.uint8))], "layer fc1: weight has 5 columns, needs 4"),
+        ([layer(weight=np.eye(3, 4))], "layer fc1: weight is float64, needs a 2-D uint8 array"),
         ([layer(xi_frac=17)], "layer fc1: xi_frac is 17, needs 0 to 16"),
         ([layer(rails=3)], "layer fc1: 3 rails, needs 1 or 2"),
         ([layer(offset=None)], "layer fc1: needs offset"),
-        ([layer(threshold=np.zeros(3, np.int64))], "layer fc1: cannot have threshold"),
+        ([layer(threshold=np.zeros((3, 1), np.int64))], "layer fc1: cannot have threshold"),
         (
             [layer(offset=np.zeros(2, np.int64))],
             "layer fc1: offset is int64 (2,), needs int64 (3,)",

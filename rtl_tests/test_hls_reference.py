@@ -13,10 +13,10 @@ from sbnn.hls.network import NetworkError
 
 def neurons(layer, x):
     """Follow the module docstring of hls/layer.py literally, for one vector: sums A of all neurons."""
-    seen = x + [1 - bit for bit in x] if layer.rails == 2 else x
+    seen = x + [layer.peak - value for value in x] if layer.rails == 2 else x
     total, sums = sum(seen), []
     for j in range(layer.mh):
-        count = sum(value for value, one in zip(seen, layer.w01[j].tolist(), strict=True) if one)
+        count = sum(w * value for w, value in zip(layer.weight[j].tolist(), seen, strict=True))
         sums.append(count * 2**layer.xi_frac + int(layer.xi_num[j]) * total)
     return sums
 
@@ -56,7 +56,8 @@ def by_definition(network, image):
         threshold, invert = layer.threshold.tolist(), layer.invert.tolist()
         values = {
             place: [
-                int((a >= t) != bool(i)) for a, t, i in zip(found, threshold, invert, strict=True)
+                sum((a >= level) != i for level in levels)
+                for a, levels, i in zip(found, threshold, invert, strict=True)
             ]
             for place, found in sums.items()
         }

@@ -28,7 +28,7 @@ def case(seed, inputs=7, value_bits=1):
         mean = eta[j] * Fraction(int(rng.integers(-8, 9)), 1 << frac)
         post = Fraction(int(rng.choice([0, 0, 1, -2, 5])), 3)
         stages.append([Stage(scale, -mean, variance, post)])
-    layer = SparseLayer("fc1", w01, xi_num.astype(np.int64), frac, rails, value_bits=value_bits)
+    layer = SparseLayer("fc1", w01.astype(np.uint8), xi_num.astype(np.int64), frac, rails, value_bits=value_bits)
     return layer, eta, stages
 
 
@@ -126,15 +126,15 @@ def test_affine_stages_compose():
         Stage(Fraction(3), Fraction(1)),
         Stage(Fraction(-1, 2), Fraction(0), Fraction(2), Fraction(5)),
     ]
-    layer = SparseLayer("fc1", np.ones((1, 5), bool), np.zeros(1, np.int64), 0)
+    layer = SparseLayer("fc1", np.ones((1, 5), np.uint8), np.zeros(1, np.int64), 0)
     threshold, invert = fold(layer, [Fraction(1)], [one])
     # (z + 1) * 3 * -1/2 / sqrt(2) + 5 >= 0  <=>  z <= 10 * sqrt(2) / 3 - 1 = 3.71; z = 2 P - 5 <= 3
-    assert invert.tolist() == [True] and threshold.tolist() == [5]
+    assert invert.tolist() == [True] and threshold.tolist() == [[5]]
 
 
 def test_what_cannot_be_exact_is_refused():
     root = Stage(variance=Fraction(2))
-    layer = SparseLayer("fc1", np.ones((1, 2), bool), np.zeros(1, np.int64), 0)
+    layer = SparseLayer("fc1", np.ones((1, 2), np.uint8), np.zeros(1, np.int64), 0)
     with pytest.raises(NetworkError, match="two BatchNorms follow one sum"):
         fold(layer, [Fraction(1)], [[root, root]])
     with pytest.raises(NetworkError, match="needs a positive weight scale"):

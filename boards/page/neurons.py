@@ -64,7 +64,13 @@ def thresholds(layer: SparseLayer) -> Node | None:
         return None
     scale = 1 << layer.xi_frac
     ones = layer.w01.sum(1).tolist()
-    bubbles = Counter(zip(ones, layer.threshold.tolist(), layer.invert.tolist(), strict=True))
+    bubbles = Counter(
+        (n, level, inverted)
+        for n, levels, inverted in zip(
+            ones, layer.threshold.tolist(), layer.invert.tolist(), strict=True
+        )
+        for level in levels
+    )
     xs = (0, max(*ones, 1))
     ys = (min(0, int(layer.threshold.min())) / scale, max(1.0, int(layer.threshold.max()) / scale))
     width, height = W - LEFT - RIGHT, H - TOP - BOTTOM

@@ -33,11 +33,11 @@ def dense_layer(inputs: int, outputs: int, last: bool, seed: int = 0) -> SparseL
     positive = np.random.default_rng(seed).random((outputs, inputs)) < 0.5
     return SparseLayer(
         "dense",
-        np.hstack([positive, ~positive]),
+        np.hstack([positive, ~positive]).astype(np.uint8),
         np.zeros(outputs, np.int64),
         0,
         rails=2,
-        threshold=None if last else np.full(outputs, inputs // 2, np.int64),
+        threshold=None if last else np.full((outputs, 1), inputs // 2, np.int64),
         invert=None if last else np.zeros(outputs, bool),
         offset=np.full(outputs, -inputs, np.int64) if last else None,
     )

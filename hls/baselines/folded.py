@@ -183,7 +183,7 @@ def _limits(layer: SparseLayer) -> list[int]:
         return [int(value) for value in layer.offset]
     if layer.threshold is None or layer.invert is None or layer.invert.any():
         raise NetworkError(f"layer {layer.name}: needs thresholds that are not inverted")
-    return [min(max(int(value), 0), layer.inputs + 1) for value in layer.threshold]
+    return [min(max(int(value), 0), layer.inputs + 1) for value in layer.threshold[:, 0]]
 
 
 def _accumulate(

@@ -148,7 +148,7 @@ def threshold_of(layer: SparseLayer, output: int, base: int) -> tuple[int, bool]
     """
     if layer.threshold is None or layer.invert is None:
         raise NetworkError(f"layer {layer.name}: has no thresholds")
-    least = -(-int(layer.threshold[output]) // (1 << layer.xi_frac)) - base
+    least = -(-int(layer.threshold[output, 0]) // (1 << layer.xi_frac)) - base
     return least, bool(layer.invert[output])
 
 
