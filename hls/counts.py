@@ -6,7 +6,7 @@ takes seconds.
 """
 
 from collections import Counter, defaultdict
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -14,24 +14,68 @@ import numpy as np
 from sbnn.hls.circuit import Circuit, shared_adders
 from sbnn.hls.compress import count_width, signed_width, to_two_rows
 from sbnn.hls.design import Choices, Design
-from sbnn.hls.ends import decide, plan
 from sbnn.hls.fabric import Fabric, fabric_of
 from sbnn.hls.heap import stages
-from sbnn.hls.layer import SparseLayer
+from sbnn.hls.layer import IntArray, SparseLayer
+from sbnn.hls.levels import Levels, ask, build_levels, plan_levels
 from sbnn.hls.network import Network
-from sbnn.hls.rows import LayerRows
-from sbnn.hls.sharing import Columns, Request
+from sbnn.hls.pools import pool
+from sbnn.hls.rows import LayerRows, digits
+from sbnn.hls.sharing import Request, distinct
 from sbnn.hls.sums import score_width
 from sbnn.hls.wired import Cost, LayerRtl
 
 
 def literals(layer: SparseLayer) -> list[int]:
     """Return how many literals each output counts; an input and its complement together are a constant."""
-    ones = layer.w01.sum(1)
+    return [int(n) for n in _heap(layer).shifts.sum(1)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Heap:
+    """What the outputs of a layer add.
+
+    Attributes:
+        shifts: (MH, shifts) int64, literals of each output per shift.
+        above: (MH,) int64, what their sum is where P is smallest: complements count there, -x being ~x less
+            a constant.
+    """
+
+    shifts: IntArray
+    above: IntArray
+
+    def heights(self, value_bits: int) -> list[tuple[int, ...]]:
+        """Return the bits per column of each output's sum."""
+        count = self.shifts.shape[1]
+        heights = np.zeros((len(self.shifts), count + value_bits - 1), np.int64)
+        for bit in range(value_bits):
+            heights[:, bit : bit + count] += self.shifts
+        # As `Row.columns`: no columns above what the largest shift of the row reaches.
+        last = count - 1 - (self.shifts > 0)[:, ::-1].argmax(1)
+        used = np.where(self.shifts.any(1), last, 0) + value_bits
+        return [tuple(row[:n]) for row, n in zip(heights.tolist(), used.tolist(), strict=True)]
+
+    def largest(self, peak: int) -> IntArray:
+        """Return the sum of all literals of each output."""
+        each = self.shifts << np.arange(self.shifts.shape[1])
+        return np.asarray(peak * each.sum(1), np.int64)
+
+
+def _heap(layer: SparseLayer) -> _Heap:
     if layer.rails == 2:
-        half = layer.mw // 2
-        ones = ones - 2 * (layer.w01[:, :half] & layer.w01[:, half:]).sum(1)
-    return [int(n) for n in ones]
+        plain, complemented = layer.weight[:, : layer.inputs], layer.weight[:, layer.inputs :]
+        counted = np.maximum(plain, complemented) - np.minimum(plain, complemented)
+    else:
+        counted = layer.weight
+    most = int(counted.max(initial=1))
+    shifts = np.zeros((layer.mh, 1 + max(digits(c)[-1][0] for c in range(1, most + 1))), np.int64)
+    above = np.zeros(layer.mh, np.int64)
+    for coefficient in range(1, most + 1):
+        times = (counted == coefficient).sum(1, dtype=np.int64)
+        for shift, negative in digits(coefficient):
+            shifts[:, shift] += times
+            above += times * (layer.peak << shift) * negative
+    return _Heap(shifts[:, : 1 + int(np.flatnonzero(shifts.any(0)).max(initial=0))], above)
 
 
 def count_design(network: Network, choices: Choices) -> Design:
@@ -47,11 +91,7 @@ def count_layer(layer: SparseLayer, levels_per_stage: int, fabric: Fabric) -> La
     if layer.is_last or layer.xi_num.any():
         return _count_sums(layer, levels_per_stage)
     adders, tables, depth = 0, Counter[int](), 0
-    kinds = Counter(zip(literals(layer), _needs(layer), strict=True))
-    for (count, need), times in kinds.items():
-        if not 1 <= need <= count * layer.peak:
-            continue  # constant
-        circuit = _neuron((count,) * layer.value_bits, need, fabric)
+    for circuit, times in _circuits(layer, fabric):
         for cell in circuit.cells:
             adders += times * (cell.table is None)
             if cell.table is not None:
@@ -61,34 +101,47 @@ def count_layer(layer: SparseLayer, levels_per_stage: int, fabric: Fabric) -> La
     return LayerRtl(layer.name, "", stages(depth, levels_per_stage), 0, cost)
 
 
-def _needs(layer: SparseLayer) -> list[int]:
-    """Return the count of literals from which each output without xi passes its threshold."""
-    low, _ = layer.reach()
-    if layer.threshold is None:
-        return [0] * layer.mh
-    return [-(-int(t) >> layer.xi_frac) for t in layer.threshold[:, 0] - low]
+def _circuits(layer: SparseLayer, fabric: Fabric) -> list[tuple[Circuit, int]]:
+    """Return the distinct circuits of a hidden layer's outputs, and how many outputs have each."""
+    if layer.threshold is None or layer.invert is None:
+        circuit = Circuit(layer.in_bits)
+        pool(circuit, layer, 0, fabric)
+        return [(circuit, layer.mh)]
+    heap = _heap(layer)
+    lows, highs = (ends.tolist() for ends in layer.reach())
+    asked = (
+        ask(thresholds, layer.xi_frac, (low, high), (low >> layer.xi_frac) - above, invert)
+        for thresholds, low, high, above, invert in zip(
+            layer.threshold.tolist(),
+            lows,
+            highs,
+            heap.above.tolist(),
+            layer.invert.tolist(),
+            strict=True,
+        )
+    )
+    kinds = Counter(zip(heap.heights(layer.value_bits), asked, strict=True))
+    return [
+        (_neuron(heights, levels, fabric), times)
+        for (heights, levels), times in kinds.items()
+        if levels.needs  # else it is constant
+    ]
 
 
 @cache
-def _neuron(heights: tuple[int, ...], need: int, fabric: Fabric) -> Circuit:
+def _neuron(heights: tuple[int, ...], levels: Levels, fabric: Fabric) -> Circuit:
     """Return the cells of a neuron that shares none."""
-    made = plan(heights, (), need, fabric)
-    circuit, left = _alone(heights, made.adders)
-    decide(circuit, left, made.carries, need, False, fabric, 0)
+    made = plan_levels(heights, levels, fabric)
+    circuit, left = shared_adders(made.requests(distinct(heights)), sum(heights))
+    build_levels(circuit, left, made, levels, fabric, 0)
     return circuit
-
-
-def _alone(heights: tuple[int, ...], adders: tuple[int, ...]) -> tuple[Circuit, Columns]:
-    bits = iter(range(sum(heights)))
-    columns = tuple(tuple(2 * next(bits) for _ in range(height)) for height in heights)
-    circuit, (left,) = shared_adders([Request(columns, adders)], sum(heights))
-    return circuit, left
 
 
 @cache
 def _count(heights: tuple[int, ...]) -> tuple[int, int]:
     """Return the full adders and the levels of a popcount."""
-    circuit, _ = _alone(heights, to_two_rows(heights))
+    request = Request(distinct(heights), to_two_rows(heights))
+    circuit, _ = shared_adders([request], sum(heights))
     return len(circuit.cells), circuit.depth
 
 
@@ -99,16 +152,18 @@ def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
     size = score_width(layer) if last else 0
     adders, meet = 0, 1
     additions: defaultdict[str, list[int]] = defaultdict(list)
-    for n in literals(layer):
-        count, depth = _count((n,) * layer.value_bits)
+    heap = _heap(layer)
+    largest = heap.largest(layer.peak).tolist()
+    for j, heights in enumerate(heap.heights(layer.value_bits)):
+        count, depth = _count(heights)
         adders += count
         meet = max(meet, stages(depth, levels_per_stage) + 1)
-        additions["count"].append(count_width(n * peak))
+        additions["count"].append(count_width(largest[j]))
         if last:
             additions["score"].append(size)
             additions["offset"] += [size] if shared else []
         else:
-            additions["shared"].append(signed_width([low, high + n * peak]))
+            additions["shared"] += [signed_width([low, high + largest[j]])] * layer.levels
     if shared:
         counted = layer.inputs if layer.rails == 1 else 0
         count, depth = _count((counted,) * layer.value_bits)
@@ -159,7 +214,7 @@ def dense_twin(layer: SparseLayer) -> SparseLayer:
         xi_num=zeros - 1,
         xi_frac=1,
         rails=1,
-        threshold=None if layer.is_last else zeros[:, None],
+        threshold=None if layer.is_last else np.zeros((layer.mh, layer.levels), np.int64),
         offset=zeros if layer.is_last else None,
     )
 

@@ -65,7 +65,7 @@ def plan(heights: tuple[int, ...], digit: tuple[int, ...], need: int, fabric: Fa
         need: the sum that makes the output 1, from 1 to the largest sum.
         fabric: of the target.
     """
-    plans = [_table(heights, digit, fabric)]
+    plans = [table_plan(heights, digit, fabric)]
     most = sum(height << c for c, height in enumerate(heights)) + sum(digit)
     if saturates(most, need):
         plans.append(_tree(sum(heights) + len(digit), most, need, fabric))
@@ -79,8 +79,11 @@ def saturates(most: int, need: int) -> bool:
     return min(need, most - need + 1) < DIGIT_VALUES
 
 
-def _table(heights: tuple[int, ...], digit: tuple[int, ...], fabric: Fabric) -> Plan:
-    """Full adders, lowest column first, until one table takes all that is left."""
+def table_plan(heights: tuple[int, ...], digit: tuple[int, ...], fabric: Fabric) -> Plan:
+    """Return full adders, lowest column first, until one table takes all that is left.
+
+    The cost is infinite where no full adders get there.
+    """
     columns, adders = list(heights), []
     excess = sum(heights) + len(digit) - fabric.table_inputs
     for c in range(64):

@@ -228,17 +228,9 @@ def check_layer(layer: SparseLayer, last: bool) -> None:
     if layer.is_wide_pool:
         _check_wide_pool(where, layer)
     # 2**40 leaves the sums of reach() and the reference far inside int64 and inside float64's integers.
-    if (
-        max(
-            np.abs(layer.xi_num).max() * layer.mw * layer.peak,
-            *(
-                np.abs(value).max()
-                for value in (layer.threshold, layer.offset)
-                if value is not None
-            ),
-        )
-        > 1 << 40
-    ):
+    shared = np.abs(layer.xi_num).max() * layer.mw * layer.peak
+    others = [array for array in (layer.threshold, layer.offset) if array is not None]
+    if max([shared, *(np.abs(array).max() for array in others)]) > 1 << 40:
         raise NetworkError(f"{where}: xi, threshold or offset is beyond 2**40")
 
 

@@ -102,7 +102,7 @@ def layer_stream(
         levels_per_stage,
         LUT6,  # FINN's devices are AMD's
     )
-    y_bits = layer.mh * max(rtl.score_bits, 1)
+    y_bits = layer.mh * (rtl.score_bits or layer.output.bits)
     if layer.is_last:
         if rtl.score_bits > out_field_bits:
             raise NetworkError(
@@ -115,15 +115,15 @@ def layer_stream(
             for i in range(layer.mh)
         ]
     else:
-        out_bits = -(-layer.mh // 8) * 8
+        out_bits = -(-y_bits // 8) * 8
         assigns = [f"  assign out0_V_TDATA = {out_bits}'(kept);"]
-    in_bits = -(-layer.inputs // 8) * 8
+    in_bits = -(-layer.in_bits // 8) * 8
     text = _LAYER_STREAM.substitute(
         layer=layer.name,
         top=top,
         module=rtl.module,
-        inputs=layer.inputs,
-        inputs_msb=layer.inputs - 1,
+        inputs=layer.in_bits,
+        inputs_msb=layer.in_bits - 1,
         in_bits=in_bits,
         in_msb=in_bits - 1,
         out_bits=out_bits,

@@ -89,12 +89,14 @@ def activate(layer: SparseLayer, values: Values) -> Values:
     seen = windows(layer, values)
     if layer.threshold is None:
         taps = seen.reshape(*seen.shape[:-1], -1, layer.mh)
-        return np.where(layer.invert, taps.min(-2), taps.max(-2))
+        pooled: Values = np.where(layer.invert, taps.min(-2), taps.max(-2))
+        return pooled
     sums = accumulate(layer, seen)
     reached = np.zeros(sums.shape, np.uint8)
     for level in layer.threshold.T:
         reached += sums >= level
-    return np.where(layer.invert, np.uint8(layer.levels) - reached, reached)
+    outputs: Values = np.where(layer.invert, np.uint8(layer.levels) - reached, reached)
+    return outputs
 
 
 def score(layer: SparseLayer, values: Values) -> IntArray:

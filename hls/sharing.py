@@ -229,6 +229,12 @@ def _common_pairs(members: Sequence[dict[int, int]]) -> list[tuple[tuple[int, in
     return list(zip(pairs, counts.tolist(), strict=True))
 
 
+def distinct(heights: Sequence[int]) -> Columns:
+    """Return columns of so many literals, all of signals of their own from 0 up."""
+    signals = iter(range(sum(heights)))
+    return tuple(tuple(2 * next(signals) for _ in range(height)) for height in heights)
+
+
 def _trim(heap: list[list[int]]) -> Columns:
     last = max((c for c, column in enumerate(heap) if column), default=-1)
     return tuple(map(tuple, heap[: last + 1]))

@@ -234,7 +234,8 @@ def _layers(design: Design, segment: Segment, source: str) -> tuple[list[str], s
     lines = []
     for index in range(segment.start, segment.stop):
         layer, name = design.layers[index], design.network.layers[index].name
-        width = design.network.layers[index].mh * max(layer.score_bits, 1)
+        seen = design.network.layers[index].output
+        width = seen.channels * (layer.score_bits or seen.bits)
         lines += [
             f"  wire [{width - 1}:0] {name}_y;",
             f"  {layer.module} u_{name} (\n    .aclk,\n    .x({source}),\n    .y({name}_y)\n  );\n",
@@ -291,7 +292,7 @@ def _pixel_chain(design: Design) -> tuple[str, str, str]:
             scores = result
         else:
             source = f"{name}_map"
-            bits = segment.layer.mh
+            bits = design.network.layers[segment.stop - 1].output.word_bits
             lines.append(
                 _QUEUE.substitute(
                     name=source,

@@ -151,21 +151,42 @@ def _emit_shared(
 ) -> str:
     """Emit a hidden neuron with a shared V; return its output."""
     layer, n = resolved.layer, len(row.literals)
-    largest = row.largest(layer.peak)
     if layer.threshold is None or layer.invert is None or shared is None:
         raise ValueError(f"layer {layer.name} has no thresholds")
-    threshold = int(layer.threshold[j, 0])
-    key = (int(layer.xi_num[j]), threshold % (1 << layer.xi_frac))
-    least = (threshold >> layer.xi_frac) + 1 - row.base
-    below = bool(layer.invert[j])
-    low, high = shared.ranges[key]
-    size = signed_width([low, high + largest, least])
-    body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
-    value = f"$signed({size}'({count})) + {size}'({shared.names[key]})"
-    total = body.wire(f"n{j}_a", size, value, "signed ")
-    body.addition("shared", size)
-    relation = f"{total} {'<' if below else '>='} {literal(least, size)}"
-    return f"{body.register(f'n{j}_y', 1, relation)};"
+    below, lowest, highest = bool(layer.invert[j]), *(int(ends[j]) for ends in resolved.reach)
+    totals: dict[int, str] = {}
+    levels = []
+    for threshold in layer.threshold[j].tolist():
+        if not lowest < threshold <= highest:
+            levels.append(f"1'b{int((threshold <= lowest) ^ below)}")
+            continue
+        fraction = threshold % (1 << layer.xi_frac)
+        key = (int(layer.xi_num[j]), fraction)
+        leasts = [
+            (t >> layer.xi_frac) + 1 - row.base
+            for t in layer.threshold[j].tolist()
+            if t % (1 << layer.xi_frac) == fraction
+        ]
+        least = (threshold >> layer.xi_frac) + 1 - row.base
+        low, high = shared.ranges[key]
+        size = signed_width([low, high + row.largest(layer.peak), *leasts])
+        body.comment(f"Neuron {j}: count of {n} plus V {'below' if below else 'at least'} {least}.")
+        if fraction not in totals:
+            name = f"n{j}_a" if layer.levels == 1 else f"n{j}_a{fraction}"
+            value = f"$signed({size}'({count})) + {size}'({shared.names[key]})"
+            totals[fraction] = body.wire(name, size, value, "signed ")
+        body.addition("shared", size)
+        levels.append(f"{totals[fraction]} {'<' if below else '>='} {literal(least, size)}")
+    if layer.levels == 1:
+        return f"{body.register(f'n{j}_y', 1, levels[0])};"
+    thermometer = [f"({level})" for level in (levels[::-1] if below else levels)]
+    # Bit k of how many levels count is the parity of those at multiples of 2**k (`levels`).
+    bits = [
+        "^{" + ", ".join(thermometer[(1 << bit) - 1 :: 1 << bit]) + "}"
+        for bit in range(layer.output.bits)
+    ]
+    value = "{" + ", ".join(reversed(bits)) + "}"
+    return f"{body.register(f'n{j}_y', layer.output.bits, value)};"
 
 
 def _emit_score(

@@ -6,15 +6,15 @@ stream around it is `rtl/sbnn_flow.sv`. A neuron without xi is full adders, shar
 and neurons with xi are sums (`sums`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sbnn.hls.circuit import shared_adders
-from sbnn.hls.ends import decide, plan
+from sbnn.hls.circuit import Circuit, shared_adders
 from sbnn.hls.fabric import Fabric
 from sbnn.hls.heap import Body, emit_circuit
+from sbnn.hls.levels import Bit, ask, build_levels, plan_levels
+from sbnn.hls.pools import pool
 from sbnn.hls.rows import LayerRows
-from sbnn.hls.sharing import Request
 from sbnn.hls.sums import emit_sums, score_width
 
 
@@ -69,15 +69,18 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int, fabric: 
     score_bits = score_width(layer) if layer.is_last else 0
     if layer.is_last or resolved.total is not None:
         outputs, latency = emit_sums(body, resolved, score_bits, levels_per_stage)
+    elif layer.is_wide_pool:
+        outputs, latency = _emit_pool(body, resolved, levels_per_stage, fabric)
     else:
         outputs, latency = _emit_thresholds(body, resolved, levels_per_stage, fabric)
+    width = score_bits or layer.output.bits
     outputs = {
-        j: f"1'b{int(bit)};  // in every image" for j, bit in resolved.constants.items()
+        j: f"{width}'{'bd'[width > 1]}{value};  // in every image"
+        for j, value in resolved.constants.items()
     } | outputs
-    width = max(score_bits, 1)
     assigns = []
     for j, row in enumerate(resolved.rows):
-        value = outputs[j] if row is not None else "1'b0;  // nothing reads it"
+        value = outputs[j] if row is not None else f"{width}'b0;  // nothing reads it"
         place = f"{j}" if width == 1 else f"{(j + 1) * width - 1}:{j * width}"
         assigns.append(f"  assign y[{place}] = {value}")
     unused = "  wire unused = &{1'b0, x};  // not every input needs to be read"
@@ -95,25 +98,59 @@ def _emit_thresholds(
     layer = resolved.layer
     if layer.threshold is None or layer.invert is None:
         raise ValueError(f"layer {layer.name} has no thresholds")
-    needs, plans, requests = {}, [], []
-    for j, row in resolved.live:
-        needs[j] = -(-int(layer.threshold[j, 0]) // (1 << layer.xi_frac)) - row.base
-        columns = row.columns(layer.value_bits)
-        plans.append(plan(tuple(map(len, columns)), (), needs[j], fabric))
-        requests.append(Request(columns, plans[-1].adders))
-    circuit, left = shared_adders(requests, layer.in_bits)
-    bits = {
-        j: decide(circuit, columns, end.carries, need, bool(layer.invert[j]), fabric, j)
-        for (j, need), end, columns in zip(needs.items(), plans, left, strict=True)
+    lows, highs = (ends.tolist() for ends in resolved.reach)
+    asked = {
+        j: ask(
+            layer.threshold[j].tolist(),
+            layer.xi_frac,
+            (lows[j], highs[j]),
+            row.base,
+            bool(layer.invert[j]),
+        )
+        for j, row in resolved.live
     }
-    wanted = [bit >> 1 for bit in bits.values()]
+    plans, requests = [], []
+    for j, row in resolved.live:
+        columns = row.columns(layer.value_bits)
+        plans.append(plan_levels(tuple(map(len, columns)), asked[j], fabric))
+        requests.append(plans[-1].requests(columns))
+    circuit, left = shared_adders([one for found in requests for one in found], layer.in_bits)
+    ends = iter(left)
+    bits = {
+        j: build_levels(circuit, [next(ends) for _ in found], made, asked[j], fabric, j)
+        for (j, _), made, found in zip(resolved.live, plans, requests, strict=True)
+    }
+    wanted = [bit >> 1 for found in bits.values() for bit in found if not isinstance(bit, bool)]
     names, latency = emit_circuit(body, circuit, wanted, "x", levels_per_stage)
     outputs = {}
     for j, row in resolved.live:
         relation = "below" if layer.invert[j] else "at least"
-        name = f"{'~' if bits[j] & 1 else ''}{names[bits[j] >> 1]}"
-        outputs[j] = f"{name};  // {relation} {needs[j]} of {row.largest(layer.peak)}"
+        needs = " ".join(map(str, asked[j].needs))
+        value = bits_text(bits[j], names)
+        outputs[j] = f"{value};  // {relation} {needs} of {row.largest(layer.peak)}"
     return outputs, latency
+
+
+def _emit_pool(
+    body: Body, resolved: LayerRows, levels_per_stage: int, fabric: Fabric
+) -> tuple[dict[int, str], int]:
+    """Emit a max pool of values of several bits; return {output: value} and the latency."""
+    layer = resolved.layer
+    circuit = Circuit(layer.in_bits)
+    bits = {j: pool(circuit, layer, j, fabric) for j, _ in resolved.live}
+    wanted = [literal >> 1 for found in bits.values() for literal in found]
+    names, latency = emit_circuit(body, circuit, wanted, "x", levels_per_stage)
+    outputs = {j: f"{bits_text(found, names)};" for j, found in bits.items()}
+    return outputs, latency
+
+
+def bits_text(bits: Sequence[Bit], names: Mapping[int, str]) -> str:
+    """Return an output of some bits, the lowest first, as SystemVerilog."""
+    texts = [
+        f"1'b{int(bit)}" if isinstance(bit, bool) else f"{'~' if bit & 1 else ''}{names[bit >> 1]}"
+        for bit in bits
+    ]
+    return texts[0] if len(texts) == 1 else "{" + ", ".join(reversed(texts)) + "}"
 
 
 def _module(

@@ -100,6 +100,7 @@ class Cone:
         inputs = {net: i for i, net in enumerate(gates.x)}
         self.bdd = BDD(memory_estimate=1 << 30)
         self.bdd.configure(reordering=False)
+        self.known = known
         self.order = [inputs[net] for net in nets if net in inputs and inputs[net] not in known]
         self.bdd.declare(*(f"x{i}" for i in self.order))
         uses: dict[Net, int] = dict.fromkeys(roots, len(nets))  # roots are never dropped
@@ -149,14 +150,33 @@ class Cone:
 
         return list(self._from_sums(weights, base, leaf, 1 << width))
 
-    def at_least(self, weights: Mapping[int, int], base: int, threshold: int) -> Function:
-        """Return base + the sum of weights[i] * x[i] >= threshold."""
+    def levels_reached(
+        self, weights: Mapping[int, int], base: int, levels: Sequence[int], invert: bool, width: int
+    ) -> list[Function]:
+        """Return the bits of how many levels base + the sum of weights[i] * x[i] reaches, or does not."""
 
         def leaf(total: int) -> tuple[Function, ...]:
-            return (self.constant(total >= threshold),)
+            counted = sum((total >= level) != invert for level in levels)
+            return tuple(self.constant(bool(counted >> bit & 1)) for bit in range(width))
 
-        (function,) = self._from_sums(weights, base, leaf, None)
-        return function
+        return list(self._from_sums(weights, base, leaf, None))
+
+    def end_of(self, values: Sequence[Sequence[int]], least: bool) -> list[Function]:
+        """Return the bits of the largest of some values of input bits, or of the smallest."""
+        found, *others = ([self.bit(i) for i in bits] for bits in values)
+        for other in others:
+            # From the lowest bit up: whether `other` is larger than what was found so far.
+            larger = self.bdd.false
+            for a, b in zip(found, other, strict=True):
+                larger = (b & ~a) | (larger & ~self.bdd.apply("xor", a, b))
+            take = ~larger if least else larger
+            found = [self.bdd.ite(take, b, a) for a, b in zip(found, other, strict=True)]
+        return found
+
+    def bit(self, index: int) -> Function:
+        """Return an input bit."""
+        known = self.known.get(index)
+        return self.bdd.var(f"x{index}") if known is None else self.constant(known)
 
     def _from_sums(self, weights, base, leaf, modulus) -> tuple[Function, ...]:
         """Return functions of the sum: every sum there can be after each input, then back from the last."""

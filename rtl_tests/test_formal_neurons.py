@@ -1,6 +1,7 @@
 """Every neuron of generated layers, proven to be what its integers say, for all inputs.
 
-    y = ((P << F) + xi_num * S >= threshold) ^ invert        score = 2 * ((P << F) + xi_num * S) + offset
+    y = sum over levels of ((P << F) + xi_num * S >= threshold) ^ invert
+    score = 2 * ((P << F) + xi_num * S) + offset
 
 The right sides come from the arrays of the network alone, none of the generator's code; the left sides from
 the module's text through yosys (gates.py). That every path has as many registers as the design says makes
@@ -25,14 +26,20 @@ def weights_of(layer: SparseLayer, j: int) -> tuple[dict[int, int], int]:
     """Return what each input bit adds to A[j], and what is there without any."""
     rows = layer.weight[j].reshape(layer.rails, layer.inputs).astype(np.int64) << layer.xi_frac
     k = int(layer.xi_num[j])
-    if layer.rails == 2:  # the second rail counts ~x, and S is the number of inputs
-        weights, base = rows[0] - rows[1], int(rows[1].sum()) + k * layer.inputs
+    bits, peak = layer.value_bits, (1 << layer.value_bits) - 1
+    if layer.rails == 2:  # the second rail counts peak - x, and S is peak for each input
+        weights, base = rows[0] - rows[1], (int(rows[1].sum()) + k * layer.inputs) * peak
     else:
         weights, base = rows[0] + k, 0
-    bits = layer.value_bits
     return {
         i * bits + b: int(w) << b for i, w in enumerate(weights) for b in range(bits) if w
     }, base
+
+
+def tap_bits(layer: SparseLayer, tap: int, j: int) -> range:
+    """Return the input bits of one tap of a pool's channel, the lowest first."""
+    first = (tap * layer.mh + j) * layer.value_bits
+    return range(first, first + layer.value_bits)
 
 
 def is_read(network: Network, index: int, j: int) -> bool:
@@ -50,14 +57,14 @@ def wrong_outputs(
     gates: Gates,
     known: dict[int, bool],
     only: list[int] | None = None,
-) -> tuple[list[int], dict[int, bool]]:
+) -> tuple[list[int], dict[int, int]]:
     """Return the outputs of a layer that some input gives another value, and those that are constant.
 
     Args:
         network: the integers.
         index: of the layer.
         gates: of its module.
-        known: the inputs that are the same in every image.
+        known: the input bits that are the same in every image.
         only: outputs to look at, all that are read if None.
     """
     layer = network.layers[index]
@@ -65,7 +72,8 @@ def wrong_outputs(
     wanted = [j for j in range(layer.mh) if is_read(network, index, j)]
     wanted = wanted if only is None else only
     # Neurons that share S share one cone, so that S is worked out once.
-    groups = [wanted] if layer.rails == 1 and layer.xi_num.any() else [[j] for j in wanted]
+    shared = layer.rails == 1 and layer.xi_num.any()
+    groups = [wanted] if shared else [[j] for j in wanted]
     wrong, constant = [], {}
     for group in groups:
         roots = [net for j in group for net in gates.y[j * width : (j + 1) * width]]
@@ -82,26 +90,33 @@ def wrong_outputs(
             if layer.is_last:
                 doubled = {i: 2 * w for i, w in weights.items()}
                 need = cone.sum_bits(doubled, 2 * base + int(layer.offset[j]), width)
+            elif layer.threshold is None:
+                need = cone.end_of(
+                    [tap_bits(layer, tap, j) for tap in range(layer.inputs // layer.mh)],
+                    bool(layer.invert[j]),
+                )
             else:
-                least = cone.at_least(weights, base, int(layer.threshold[j, 0]))
-                need = [~least if layer.invert[j] else least]
-                if need[0] in (cone.bdd.true, cone.bdd.false):
-                    constant[j] = need[0] == cone.bdd.true
+                levels = layer.threshold[j].tolist()
+                need = cone.levels_reached(weights, base, levels, bool(layer.invert[j]), width)
+            if not layer.is_last and all(bit in (cone.bdd.true, cone.bdd.false) for bit in need):
+                constant[j] = sum((bit == cone.bdd.true) << n for n, bit in enumerate(need))
             if have != need:
                 wrong.append(j)
     return wrong, constant
 
 
-def known_inputs(network: Network, index: int, constant: dict[int, bool]) -> dict[int, bool]:
-    """Return the constant inputs of a layer behind one with constant outputs; padding is 0."""
+def known_inputs(network: Network, index: int, constant: dict[int, int]) -> dict[int, bool]:
+    """Return the constant input bits of a layer behind one with constant outputs; padding is 0."""
     layer, channels = network.layers[index], network.layers[index - 1].mh
+    bits = layer.value_bits
     taps = layer.inputs // channels
     inside = layer.window.always_inside() if layer.window is not None else (True,) * taps
     return {
-        tap * channels + j: bit
+        (tap * channels + j) * bits + b: bool(value >> b & 1)
         for tap in range(taps)
-        for j, bit in constant.items()
-        if inside[tap] or not bit
+        for j, value in constant.items()
+        for b in range(bits)
+        if inside[tap] or not value
     }
 
 

@@ -50,6 +50,13 @@ def by_definition(network, image):
         for n in range(len(pixels) // channels)
     }
     for layer in network.layers:
+        if layer.threshold is None and layer.offset is None:  # a pool of several bits
+            ends = [min if least else max for least in layer.invert.tolist()]
+            values = {
+                place: [end(vector[j :: layer.mh]) for j, end in enumerate(ends)]
+                for place, vector in vectors(layer, values).items()
+            }
+            continue
         sums = {place: neurons(layer, vector) for place, vector in vectors(layer, values).items()}
         if layer.offset is not None:
             return [2 * a + int(o) for a, o in zip(sums[0, 0], layer.offset.tolist(), strict=True)]
@@ -69,6 +76,8 @@ def by_definition(network, image):
     [
         *(random_network(seed, largest=24) for seed in range(12)),
         *(random_conv_network(seed) for seed in range(24)),
+        *(random_network(seed, largest=24, bits=4) for seed in range(12)),
+        *(random_conv_network(seed, largest=7, bits=4) for seed in range(24)),
     ],
     ids=lambda network: network.name,
 )
