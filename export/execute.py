@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
+from qonnx.custom_op.general.intquant import min_int
+from qonnx.custom_op.registry import getCustomOp
 from qonnx.transformation.change_batchsize import ChangeBatchSize
 from qonnx.util.cleanup import cleanup_model
 from tqdm import tqdm
@@ -14,6 +16,7 @@ from tqdm import tqdm
 # One batch of 784 -> 256 float32 activations is then a few MB; larger ones were not faster. All maps
 # of 100 images of the largest convolutional model are 60 MB.
 BATCH, MAP_BATCH = 500, 100
+ACTIVATIONS = ("BipolarQuant", "Quant", "MultiThreshold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,13 +25,13 @@ class Execution:
 
     Attributes:
         scores: (B, classes) float32, the graph's output.
-        hidden: one bool array per hidden BipolarQuant and MaxPool, in graph order; +1 is True.
-            (B, MH), or (B, C, H, W) before the Flatten.
+        hidden: one uint8 array per hidden activation and MaxPool, in graph order: which of its levels a
+            value is, 0 for the lowest. (B, MH), or (B, C, H, W) before the Flatten.
         nodes: the names of those nodes.
     """
 
     scores: NDArray[np.float32]
-    hidden: tuple[NDArray[np.bool_], ...]
+    hidden: tuple[NDArray[np.uint8], ...]
     nodes: tuple[str, ...]
 
     @property
@@ -55,12 +58,12 @@ def execute(model: ModelProto, images: NDArray[np.uint8]) -> Execution:
 
 
 def hidden_activations(model: ModelWrapper) -> list[tuple[str, str]]:
-    """Return (node name, output tensor) of each BipolarQuant and MaxPool behind the first product."""
+    """Return (node name, output tensor) of each activation and MaxPool behind the first product."""
     found, seen_product = [], False
     for node in model.graph.node:
         seen_product |= node.op_type in ("Conv", "MatMul", "Gemm")
         is_weight = model.get_initializer(node.input[0]) is not None if node.input else True
-        if node.op_type in ("BipolarQuant", "MaxPool") and seen_product and not is_weight:
+        if node.op_type in (*ACTIVATIONS, "MaxPool") and seen_product and not is_weight:
             found.append((node.name, node.output[0]))
     return found
 
@@ -80,6 +83,26 @@ def _execute_batch(graph: ModelWrapper, images: NDArray[np.uint8]) -> Execution:
     hidden = hidden_activations(graph)
     return Execution(
         np.asarray(tensors[graph.graph.output[0].name], np.float32),
-        tuple(tensors[tensor] > 0 for _, tensor in hidden),
+        tuple(levels(graph, tensor, tensors[tensor]) for _, tensor in hidden),
         tuple(name for name, _ in hidden),
     )
+
+
+def levels(graph: ModelWrapper, tensor: str, values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return which level of the activation that made a tensor each of its values is, from 0 on."""
+    node = graph.find_producer(tensor)
+    while node.op_type not in ACTIVATIONS:  # a pool and what only moves values
+        node = graph.find_producer(node.input[0])
+    if node.op_type == "BipolarQuant":
+        found = values > 0
+    elif node.op_type == "MultiThreshold":
+        activation = getCustomOp(node)
+        scale, lowest = activation.get_nodeattr("out_scale"), activation.get_nodeattr("out_bias")
+        found = np.rint((values - lowest) / scale)
+    else:
+        scale, zero, bits = (graph.get_initializer(name) for name in node.input[1:4])
+        quant = getCustomOp(node)
+        signed, narrow = bool(quant.get_nodeattr("signed")), bool(quant.get_nodeattr("narrow"))
+        found = np.rint(values / scale + zero - min_int(signed, narrow, int(bits)))
+        found = found > 0 if bits == 1 else found  # a signed bit is -1 or +1
+    return np.asarray(found, np.uint8)

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from qonnx.core.modelwrapper import ModelWrapper
 
 from sbnn.hls.finn_constants import LoweringError
@@ -62,20 +63,19 @@ def compare_thresholds(
             )
         if threshold is None:
             continue
-        limits = np.broadcast_to(
-            model.get_initializer(threshold.input[1]).astype(np.float64).reshape(-1), layer.mh
-        )
-        levels = BITS if layer.value_bits == 1 else _pixel_levels(model, product)
+        limits = model.get_initializer(threshold.input[1]).astype(np.float64)
+        limits = np.broadcast_to(limits.reshape(-1, layer.levels), (layer.mh, layer.levels))
+        levels = BITS if layer.value_bits == 1 else _levels_at(model, product)
         for j in range(layer.mh):
-            found += _compare_neuron(layer, j, int(signs[j]), float(limits[j]), levels)
+            found += _compare_neuron(layer, j, wanted[j], int(signs[j]), limits[j], levels)
     return tuple(found)
 
 
-def _pixel_levels(model: ModelWrapper, product: Any) -> Levels:
-    """Return what a pixel's value is where the first product reads it, after FINN moved the scalars."""
-    chain = []
+def _levels_at(model: ModelWrapper, product: Any) -> Levels:
+    """Return what a pixel or a level is where a product reads it, after FINN moved the scalars."""
+    chain: list[Any] = []
     node = model.find_producer(product.input[0])
-    while node is not None:
+    while node is not None and node.op_type != "MultiThreshold":
         chain.append(node)
         node = model.find_producer(node.input[0])
     scale, shift = Fraction(1), Fraction(0)
@@ -92,27 +92,36 @@ def _pixel_levels(model: ModelWrapper, product: Any) -> Levels:
 
 
 def _compare_neuron(
-    layer: SparseLayer, j: int, sign: int, limit: float, levels: Levels
+    layer: SparseLayer,
+    j: int,
+    weights: IntArray,
+    sign: int,
+    limits: NDArray[np.float64],
+    levels: Levels,
 ) -> list[Rounding]:
-    threshold, invert = layer.threshold, layer.invert
-    if threshold is None or invert is None:
+    if layer.threshold is None or layer.invert is None:
         raise LoweringError(f"layer {layer.name}: gives scores where FINN has a MultiThreshold")
-    totals = reachable(layer, j)
-    ones = int(layer.w01[j].sum())
-    shift = float(levels.shift * ((ones << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw))
-    centred = float(levels.scale) * totals + shift
-    exact = (totals >= threshold[j]) ^ invert[j]
-    finn = sign * centred >= limit
-    differ = np.flatnonzero(exact != finn)
+    sums = totals = reachable(layer, j)
+    if layer.rails == 2:  # what the complements and S add whatever the values are
+        complements = int(layer.weight[j, layer.inputs :].sum()) << layer.xi_frac
+        totals = totals - layer.peak * (complements + int(layer.xi_num[j]) * layer.inputs)
+    shift = float(levels.shift * int(weights.sum()))
+    centred = sign * (float(levels.scale) * totals + shift)
     slack = 1 + FLOAT32_SLACK * max(float(np.abs(centred).max()), 1.0)
-    far = differ[np.abs(sign * centred[differ] - limit) > slack]
-    if far.size:
-        raise LoweringError(
-            f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {bool(finn[far[0]])} "
-            f"at the sum {sign * centred[far[0]]:g}, the stored BatchNorm says "
-            f"{bool(exact[far[0]])}"
-        )
-    return [Rounding(layer.name, j, int(totals[i])) for i in differ]
+    ours = layer.threshold[j]
+    differ: set[int] = set()
+    # Level by level, a falling neuron's from the other end: it reaches its highest level first.
+    for own, limit in zip(ours[::-1] if layer.invert[j] else ours, np.sort(limits), strict=True):
+        exact = (sums >= own) ^ layer.invert[j]
+        wrong = np.flatnonzero(exact != (centred >= limit))
+        far = wrong[np.abs(centred[wrong] - limit) > slack]
+        if far.size:
+            raise LoweringError(
+                f"layer {layer.name}: neuron {j}: FINN's threshold {limit:g} says {not exact[far[0]]} "
+                f"at the sum {centred[far[0]]:g}, the stored BatchNorm says {bool(exact[far[0]])}"
+            )
+        differ.update(wrong.tolist())
+    return [Rounding(layer.name, j, int(sums[i])) for i in sorted(differ)]
 
 
 def layer_pairs(model: ModelWrapper, layers: Sequence[SparseLayer]) -> list[tuple[Any, Any | None]]:
@@ -144,7 +153,7 @@ def layer_pairs(model: ModelWrapper, layers: Sequence[SparseLayer]) -> list[tupl
 
 
 def integer_weights(layer: SparseLayer) -> IntArray:
-    """Return 2**F * w01 + k, (MH, inputs) int64; of dual rails 2**F * (w01a - w01b)."""
+    """Return 2**F * weight + k, (MH, inputs) int64; of dual rails the weights of x less those of ~x."""
     scaled = layer.weight.astype(np.int64) << layer.xi_frac
     if layer.rails == 2:
         return scaled[:, : layer.inputs] - scaled[:, layer.inputs :]

@@ -8,7 +8,7 @@ import numpy as np
 
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import Source, SourceLayer
-from sbnn.hls.network import MAX_XI_FRAC, NetworkError, SparseLayer
+from sbnn.hls.network import MAX_XI_FRAC, PIXEL_BITS, NetworkError, SparseLayer
 from sbnn.hls.thresholds import Levels, Proof, fold, prove
 
 
@@ -41,7 +41,7 @@ def integer_layers(source: Source) -> tuple[tuple[SparseLayer, ...], Scores]:
 def prove_layers(source: Source, layers: Sequence[SparseLayer]) -> tuple[Proof, ...]:
     """Compare every hidden neuron with its exact rule at every sum that any input can give."""
     return tuple(
-        prove(layer, exact.eta, exact.stages, exact.levels)
+        prove(layer, exact.eta, exact.stages, exact.levels, exact.cuts)
         for exact, layer in zip(source.layers[:-1], layers[:-1], strict=True)
         if not exact.pool
     )
@@ -51,7 +51,7 @@ def _hidden_layer(layer: SourceLayer) -> SparseLayer:
     frac = layer.xi_frac()
     bare = SparseLayer(
         layer.name,
-        layer.w01.astype(np.uint8),
+        layer.weight,
         _numerators(layer.xi, frac),
         frac,
         layer.rails,
@@ -59,23 +59,24 @@ def _hidden_layer(layer: SourceLayer) -> SparseLayer:
         value_bits=layer.value_bits,
     )
     try:
-        threshold, invert = fold(bare, layer.eta, layer.stages, layer.levels)
+        threshold, invert = fold(bare, layer.eta, layer.stages, layer.levels, layer.cuts)
     except NetworkError as error:
         raise LoweringError(f"layer {layer.name}: {error}") from error
     return replace(bare, threshold=threshold, invert=invert)
 
 
 def _pool(layer: SourceLayer) -> SparseLayer:
-    """Return a max pool of bits: on where at least one of a channel's taps is."""
-    channels = len(layer.w01)
+    """Return a max pool: of bits, on where at least one of a channel's taps is."""
+    channels = len(layer.weight)
     return SparseLayer(
         layer.name,
-        layer.w01.astype(np.uint8),
+        layer.weight,
         np.zeros(channels, np.int64),
         0,
         window=layer.window,
+        value_bits=layer.value_bits,
         pool=True,
-        threshold=np.ones((channels, 1), np.int64),
+        threshold=np.ones((channels, 1), np.int64) if layer.value_bits == 1 else None,
         invert=np.zeros(channels, bool),
     )
 
@@ -83,13 +84,14 @@ def _pool(layer: SourceLayer) -> SparseLayer:
 def _last_layer(source: SourceLayer) -> Scores:
     """Return the layer with its offset, and the unit: graph output = unit * (2*A + offset).
 
-    With bits that stand for scale*v + shift an output is u*(2*(P + xi*S) + 2*shift/scale*(n + xi*MW) + d/u),
+    With values v that stand for scale*v + shift an output is
+    u*(2*(P + xi*S) + 2*shift/scale*(n + xi*MW) + d/u), n the sum of its weights and
     u = eta * (what follows scales by) * scale/2. The offset is 2**F times what stands behind 2*(P + xi*S),
     with the smallest F that makes it and xi integers; where there is none, numbers in the same order.
     """
-    if source.value_bits != 1:
+    if source.value_bits == PIXEL_BITS:
         raise LoweringError(
-            f"node {source.node}: gives scores of pixels, needs a hidden layer of bits before"
+            f"node {source.node}: gives scores of pixels, needs a hidden layer before"
         )
     layer = _rising(source)
     node = layer.stage_nodes[-1] if layer.stage_nodes else layer.node
@@ -110,10 +112,11 @@ def _last_layer(source: SourceLayer) -> Scores:
             f"node {node}: scores are scaled by {float(min(units))!r} to {float(max(units))!r}, "
             "needs one positive scale for all classes"
         )
-    ones, mw = layer.w01.sum(1), layer.w01.shape[1]
+    total, mw = layer.weight.sum(1, dtype=np.int64), layer.weight.shape[1]
     centre = 2 * layer.levels.shift / layer.levels.scale
     offsets = [
-        rest / units[0] + centre * (int(ones[j]) + layer.xi[j] * mw) for j, rest in enumerate(rests)
+        rest / units[0] + centre * (int(total[j]) + layer.xi[j] * mw)
+        for j, rest in enumerate(rests)
     ]
     frac = _common_frac(offsets, layer.xi_frac())
     exact = frac is not None
@@ -121,34 +124,37 @@ def _last_layer(source: SourceLayer) -> Scores:
         frac, offsets = _in_order(offsets, layer.xi_frac())
     made = SparseLayer(
         name=layer.name,
-        weight=layer.w01.astype(np.uint8),
+        weight=layer.weight,
         xi_num=_numerators(layer.xi, frac),
         xi_frac=frac,
         rails=layer.rails,
         window=layer.window,
+        value_bits=layer.value_bits,
         offset=_numerators(offsets, frac),
     )
     return Scores(made, units[0] / (1 << frac), exact)
 
 
 def _rising(layer: SourceLayer) -> SourceLayer:
-    """Return a last layer whose bits stand for rising values: a score cannot be inverted as a bit can.
+    """Return a last layer whose values stand for rising ones: a score cannot be inverted as a bit can.
 
-    Connections to falling bits are connections to their complements, the other rail.
+    Weights of falling values are weights of their complements, the other rail.
     """
-    if layer.levels.scale > 0:
+    scale, shift = layer.levels.scale, layer.levels.shift
+    if scale > 0:
         return layer
-    levels = Levels(-layer.levels.scale, layer.levels.scale + layer.levels.shift)
-    half = layer.w01.shape[1] // layer.rails
+    peak = (1 << layer.value_bits) - 1
+    levels = Levels(-scale, scale * peak + shift)
     if layer.rails == 2:
-        return replace(layer, w01=np.roll(layer.w01, half, axis=1), levels=levels)
+        half = layer.weight.shape[1] // 2
+        return replace(layer, weight=np.roll(layer.weight, half, axis=1), levels=levels)
     if not any(layer.xi):
-        w01 = np.concatenate([np.zeros_like(layer.w01), layer.w01], axis=1)
-        return replace(layer, w01=w01, rails=2, levels=levels)
-    # (w01 + xi) * -x = ((1 - w01) - (1 + xi)) * x: shift stays that of the bits themselves.
-    levels = Levels(-layer.levels.scale, -layer.levels.shift)
-    xi = tuple(-1 - value for value in layer.xi)
-    return replace(layer, w01=~layer.w01, xi=xi, levels=levels)
+        weight = np.concatenate([np.zeros_like(layer.weight), layer.weight], axis=1)
+        return replace(layer, weight=weight, rails=2, levels=levels)
+    # (w + xi) * -x = ((top - w) - (top + xi)) * x: shift stays that of the values themselves.
+    top = layer.weight.max()
+    xi = tuple(-int(top) - value for value in layer.xi)
+    return replace(layer, weight=top - layer.weight, xi=xi, levels=Levels(-scale, -shift))
 
 
 def _common_frac(offsets: Sequence[Fraction], least: int) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sbnn.hls.finn_constants import LoweringError, read_constant
-from sbnn.hls.layer import BoolArray, IntArray
+from sbnn.hls.layer import IntArray, WeightArray
 from sbnn.hls.maps import FeatureMap, Window
 from sbnn.hls.network import InputEncoding
 
@@ -78,15 +78,15 @@ class Layout:
                 "first"
             )
 
-    def columns(self, w01: BoolArray) -> IntArray:
+    def columns(self, weight: WeightArray) -> IntArray:
         """Return which column, in the map's or the window's order, stands at each place of stored weights.
 
         Args:
-            w01: (MH, inputs) of a MatMul or (MH, channels, rows, columns) of a Conv.
+            weight: (MH, inputs) of a MatMul or (MH, channels, rows, columns) of a Conv.
         """
-        if w01.ndim == 2:
+        if weight.ndim == 2:
             return self.order
-        rows, columns = w01.shape[2:]
+        rows, columns = weight.shape[2:]
         return _channels_first(FeatureMap(rows, columns, self.seen.channels)).reshape(-1)
 
     def channel_axis(self) -> int:
@@ -99,7 +99,9 @@ def _channels_first(seen: FeatureMap) -> IntArray:
     return order.transpose(2, 0, 1)
 
 
-def read_window(model: Any, node: Any, pad: Any | None, layout: Layout, w01: BoolArray) -> Window:
+def read_window(
+    model: Any, node: Any, pad: Any | None, layout: Layout, weight: WeightArray
+) -> Window:
     """Return the window of a Conv, with the padding of the Pad in front of it."""
     padding = _pads(model, pad) if pad is not None else (0, 0, 0, 0)
     own = _ints(node, "pads", (0, 0, 0, 0))
@@ -108,7 +110,7 @@ def read_window(model: Any, node: Any, pad: Any | None, layout: Layout, w01: Boo
             f"node {node.name}: pads with 0, which no bit stands for; needs a Pad with the lowest value "
             "in front"
         )
-    kernel = tuple(int(n) for n in w01.shape[2:])
+    kernel = tuple(int(n) for n in weight.shape[2:])
     return _window(node, layout, (kernel[0], kernel[1]), padding)
 
 

@@ -3,8 +3,9 @@
 Importing this module is all that FINN needs: afterwards `SpecializeLayers` turns the node into
 `SparsePopcountMVAU_rtl` and `PrepareIP` writes its Verilog. Import it before a model is loaded.
 
-Inputs: x (..., inputs) BIPOLAR; w01 (MW, MH) BINARY; xi_num (MH,) int64; then threshold (MH,) int64
-and invert (MH,) BINARY, or with noActivation=1 offset (MH,) int64: see `sbnn.hls.network`.
+Inputs: x (..., inputs) BIPOLAR or unsigned; weight (MW, MH) BINARY or unsigned; xi_num (MH,) int64; then
+threshold (MH, levels) int64 and invert (MH,) BINARY, or with noActivation=1 offset (MH,) int64: see
+`sbnn.hls.layer`.
 """
 
 import math
@@ -93,7 +94,7 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
         """Return FINN's attribute table with ours: (type, required, default)."""
         return {
             "layer": ("s", True, ""),  # name in the integer network
-            "MW": ("i", True, 0),  # rows of the stored w01; with two rails twice the inputs
+            "MW": ("i", True, 0),  # rows of the stored weights; with two rails twice the inputs
             "MH": ("i", True, 0),
             "SIMD": ("i", True, 0),  # wired: all inputs at once
             "PE": ("i", True, 0),  # wired: all outputs at once
@@ -104,6 +105,8 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
             "numInputVectors": ("ints", False, [1]),
             "inputDataType": ("s", True, ""),
             "outputDataType": ("s", True, ""),
+            "weightDataType": ("s", False, "BINARY"),
+            "levels": ("i", False, 1),  # thresholds per output
             **super().get_nodeattr_types(),
         }
 
@@ -111,11 +114,12 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
         """Return the datatype of x, or of a parameter."""
         if ind == 0:
             return DataType[self.get_nodeattr("inputDataType")]
-        binary = ind == 1 or (ind == 4)
-        return DataType["BINARY" if binary else "INT64"]
+        if ind == 1:
+            return DataType[self.get_nodeattr("weightDataType")]
+        return DataType["BINARY" if ind == 4 else "INT64"]
 
     def get_output_datatype(self, ind: int = 0) -> Any:
-        """Return BIPOLAR, or the integer type of the scores."""
+        """Return BIPOLAR, the unsigned type of more levels, or the integer type of the scores."""
         return DataType[self.get_nodeattr("outputDataType")]
 
     def get_normal_input_shape(self, ind: int = 0) -> tuple[int, ...]:
@@ -123,6 +127,8 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
         rows, outputs = self.get_nodeattr("MW"), self.get_nodeattr("MH")
         if ind == 0:
             return (*self.get_nodeattr("numInputVectors"), rows // self.get_nodeattr("rails"))
+        if ind == 3 and not self.get_nodeattr("noActivation"):
+            return (outputs, self.get_nodeattr("levels"))
         return (rows, outputs) if ind == 1 else (outputs,)
 
     def get_normal_output_shape(self, ind: int = 0) -> tuple[int, ...]:
@@ -157,7 +163,7 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
         return math.prod(self.get_nodeattr("numInputVectors"))
 
     def get_op_and_param_counts(self) -> dict[str, int]:
-        """Return FINN's counts: one operation per 1 in w01, not one per weight."""
+        """Return FINN's counts: one operation per connection, not one per weight."""
         vectors = math.prod(self.get_nodeattr("numInputVectors"))
         return {
             "op_popcount_1b": vectors * self.get_nodeattr("ones"),
@@ -183,7 +189,8 @@ class SparsePopcountMVAU(HWCustomOp):  # type: ignore[misc]
         if layer.is_last:
             result = reference.score(layer, flat)
         else:
-            result = 2 * reference.activate(layer, flat).astype(np.int64) - 1
+            values = reference.activate(layer, flat).astype(np.int64)
+            result = 2 * values - 1 if layer.levels == 1 else values
         shaped = result.reshape(*bits.shape[:-1], layer.mh)
         context[self.onnx_node.output[0]] = shaped.astype(np.float32)
 

@@ -14,14 +14,16 @@ SUPPORTED = (
     *SHAPING,
     *AFFINE,
     *("BipolarQuant", "Quant", "MatMul", "Gemm", "Conv", "Pad", "MaxPool", "Concat", "Neg"),
-    *("MultiThreshold", "Dropout", "Cast"),
+    *("MultiThreshold", "Relu", "Dropout", "Cast"),
     *RISING,
 )
 
 # {operator: (fewest inputs, most inputs, most outputs)}
 KNOWN = {
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "Pow", "MatMul"), (2, 2, 1)),
-    **dict.fromkeys(("Flatten", "Identity", "Transpose", "Neg", "Cast", *RISING), (1, 1, 1)),
+    **dict.fromkeys(
+        ("Flatten", "Identity", "Transpose", "Neg", "Cast", "Relu", *RISING), (1, 1, 1)
+    ),
     **dict.fromkeys(("Unsqueeze", "Squeeze"), (1, 2, 1)),
     "Clip": (1, 3, 1),
     "Reshape": (2, 2, 1),

@@ -3,12 +3,11 @@
 FINN folds a weight quantizer only where its zero point is 0. Ours goes first and leaves what FINN's
 streamlining handles exactly, an integer MatMul and a scale:
 
-    x @ ((w01 + k/2**F) * eta)  =  (x @ (2**F * w01 + k)) * (eta / 2**F)
+    x @ ((w + k/2**F) * eta)  =  (x @ (2**F * w + k)) * (eta / 2**F)
 
 After FINN's streamlining a hidden layer is MatMul -> MultiThreshold; that pair becomes ours.
 """
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -26,7 +25,7 @@ from qonnx.transformation.infer_shapes import InferShapes
 
 from sbnn.hls.finn_compare import integer_weights, layer_pairs
 from sbnn.hls.finn_constants import LoweringError
-from sbnn.hls.finn_source import Source, SourceLayer
+from sbnn.hls.finn_source import Source
 from sbnn.hls.layer import IntArray, SparseLayer
 
 DOMAIN = "finn.custom_op.fpgadataflow"
@@ -71,54 +70,11 @@ class AbsorbSignsIntoMatMul(Transformation):  # type: ignore[misc]
         return model, changed
 
 
-class GuardConstantNeurons(Transformation):  # type: ignore[misc]
-    """Rewrite a neuron with a zero scale as one whose bias is beyond reach.
-
-    FINN divides thresholds by the scale and takes its sign as BIPOLAR, so a zero gives NaN there.
-    The neuron gets the scale 1 and an Add of +-B before its BipolarQuant; it stays constant.
-    """
-
-    def __init__(self, source: Source) -> None:
-        super().__init__()
-        self.source = source
-
-    def apply(self, model: ModelWrapper) -> tuple[ModelWrapper, bool]:
-        """Change the graph in place; never asks to be run again."""
-        for layer in self.source.layers:
-            dead = np.array([any(s.scale == 0 for s in chain) for chain in layer.stages])
-            if not layer.is_last and dead.any():
-                self._guard(model, layer, dead)
-        return model, False
-
-    def _guard(self, model: ModelWrapper, layer: SourceLayer, dead: NDArray[np.bool_]) -> None:
-        for name in layer.stage_nodes:
-            node = model.get_node_from_name(name)
-            if node.op_type not in ("BatchNormalization", "Mul"):
-                continue
-            value = model.get_initializer(node.input[1])
-            model.set_initializer(node.input[1], np.where(value == 0, np.float32(1), value))
-        bias = np.zeros(len(layer.w01), np.float32)
-        for j in np.flatnonzero(dead):
-            value = Fraction(0)
-            for stage in layer.stages[j]:  # only what follows the last zero counts, and it is exact
-                value = (value + stage.pre) * stage.scale
-                root = math.sqrt(stage.variance)
-                value = (value if root == 1 else Fraction(float(value) / root)) + stage.post
-            bias[j] = math.copysign(_bound(layer, int(j)), 1 if value >= 0 else -1)
-        activation = model.find_consumer(model.get_node_from_name(layer.stage_nodes[-1]).output[0])
-        tensor, constant = model.make_new_valueinfo_name(), f"{layer.name}_constant_neurons"
-        model.set_tensor_shape(tensor, model.get_tensor_shape(activation.input[0]))
-        model.set_initializer(constant, bias)
-        add = helper.make_node("Add", [activation.input[0], constant], [tensor], name=constant)
-        activation.input[0] = tensor
-        _insert(model, activation, add)
-
-
 class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
     """Replace weight quantizers by integer weights and a Mul, and dual rails by one MatMul.
 
-    (w01, xi, eta) stay in `source`; the graph computes the same values. Of a dual-rail layer
-    x @ (2**F * (w01a - w01b)) is left: xi cancels between the rails.
+    (weight, xi, eta) stay in `source`; the graph computes the same values. Of a dual-rail layer
+    x @ (2**F * (weights of x - weights of ~x)) is left: xi cancels between the rails.
     """
 
     def __init__(self, source: Source, layers: Sequence[SparseLayer]) -> None:
@@ -212,7 +168,7 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
             model.graph.node.insert(index, mul)
             output = scores
         else:
-            datatype = DataType["BIPOLAR"]
+            datatype = value_datatype(layer.output.bits)
         node = helper.make_node(
             "SparsePopcountMVAU",
             [product.input[0], *_parameters(model, layer)],
@@ -229,12 +185,24 @@ class InferSparsePopcountMVAU(Transformation):  # type: ignore[misc]
             rails=layer.rails,
             xi_frac=layer.xi_frac,
             noActivation=int(threshold is None),
-            inputDataType="BIPOLAR" if layer.value_bits == 1 else "UINT8",
+            inputDataType=value_datatype(layer.value_bits).name,
             outputDataType=datatype.name,
+            weightDataType=weight_datatype(layer).name,
+            levels=max(layer.levels, 1),
             numInputVectors=shape[:-1],
         )
         model.graph.node.insert(index, node)
         model.set_tensor_datatype(output, datatype)
+
+
+def value_datatype(bits: int) -> Any:
+    """Return the datatype of values between layers: BIPOLAR of one bit, unsigned of more."""
+    return DataType["BIPOLAR" if bits == 1 else f"UINT{bits}"]
+
+
+def weight_datatype(layer: SparseLayer) -> Any:
+    """Return the datatype of a layer's connections."""
+    return DataType["BINARY" if layer.weight_bits == 1 else f"UINT{layer.weight_bits}"]
 
 
 def score_range(layer: SparseLayer) -> tuple[int, int]:
@@ -252,15 +220,15 @@ def _as_stored(weights: IntArray, layer: SparseLayer) -> IntArray:
 
 
 def _parameters(model: ModelWrapper, layer: SparseLayer) -> list[str]:
-    """Store a layer's arrays as initializers, w01 as (MW, MH) like FINN; return their names."""
+    """Store a layer's arrays as initializers, weights as (MW, MH) like FINN; return their names."""
     arrays: dict[str, tuple[NDArray[Any], str]] = {
-        "w01": (layer.weight.T.astype(np.float32), "BINARY"),
+        "weight": (layer.weight.T.astype(np.float32), weight_datatype(layer).name),
         "xi_num": (layer.xi_num, "INT64"),
     }
     if layer.offset is not None:
         arrays["offset"] = (layer.offset, "INT64")
     if layer.threshold is not None and layer.invert is not None:
-        arrays["threshold"] = (layer.threshold.reshape(-1), "INT64")
+        arrays["threshold"] = (layer.threshold, "INT64")
         arrays["invert"] = (layer.invert.astype(np.float32), "BINARY")
     names = []
     for key, (array, datatype) in arrays.items():
@@ -279,21 +247,6 @@ def _chain_end(model: ModelWrapper, node: Any) -> Any:
 
 def _has_initializer(model: ModelWrapper, tensor: str) -> bool:
     return model.get_initializer(tensor) is not None
-
-
-def _insert(model: ModelWrapper, before: Any, node: Any) -> None:
-    model.graph.node.insert(list(model.graph.node).index(before), node)
-
-
-def _bound(layer: SourceLayer, j: int) -> float:
-    """Return a power of two beyond everything neuron j can reach with its zero scales set to 1."""
-    mw = layer.w01.shape[1]
-    bound = float(layer.eta[j] * mw * (1 + abs(layer.xi[j])))
-    for stage in layer.stages[j]:
-        scale = abs(float(stage.scale)) or 1.0
-        bound = (bound + abs(float(stage.pre))) * scale / math.sqrt(stage.variance)
-        bound += abs(float(stage.post))
-    return 4 * 2.0 ** math.ceil(math.log2(bound + 1))
 
 
 def _weight_datatype(weights: IntArray) -> Any:

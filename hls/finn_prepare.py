@@ -18,6 +18,7 @@ from qonnx.transformation.general import (
 )
 from qonnx.transformation.infer_shapes import InferShapes
 
+from sbnn.hls.finn_clips import absorb_clips
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_file import check_graph
 from sbnn.hls.finn_foreign import (
@@ -59,8 +60,8 @@ def prepare(
     check_graph(source)
     model = run("original", source, _wrap)
     names = layer_names(model)
-    model = run("raise_opset", model, _edit(raise_opset))
-    model = run("adapt_input", model, _edit(lambda graph: adapt_input(graph, divisor)))
+    model = run("raise_opset", model, edited(raise_opset))
+    model = run("adapt_input", model, edited(lambda graph: adapt_input(graph, divisor)))
     model = run("infer_shapes", model, _infer_shapes)
     model = run("give_unique_parameter_tensors", model, transformed(GiveUniqueParameterTensors()))
     folding = FoldConstants(exclude_op_types=list(QUANTIZERS))
@@ -68,16 +69,17 @@ def prepare(
     _check_shapes(model)
     original = ModelProto()
     original.CopyFrom(model.model)
-    model = run("fold_parameter_quantizers", model, _edit(fold_parameter_quantizers))
+    model = run("fold_parameter_quantizers", model, edited(fold_parameter_quantizers))
     model = run("remove_unused_tensors", model, transformed(RemoveUnusedTensors()))
     model = run("remove_static_graph_inputs", model, transformed(RemoveStaticGraphInputs()))
-    model = run("split_products", model, _edit(split_products))
-    model = run("put_constants_second", model, _edit(put_constants_second))
-    model = run("remove_identities", model, _edit(remove_identities))
-    model = run("take_pixels", model, _edit(take_pixels))
-    model = run("write_signs", model, _edit(write_signs))
-    model = run("scale_at_products", model, _edit(scale_at_products))
-    model = run("drop_tail", model, _edit(drop_tail))
+    model = run("split_products", model, edited(split_products))
+    model = run("put_constants_second", model, edited(put_constants_second))
+    model = run("remove_identities", model, edited(remove_identities))
+    model = run("absorb_clips", model, edited(absorb_clips))
+    model = run("take_pixels", model, edited(take_pixels))
+    model = run("write_signs", model, edited(write_signs))
+    model = run("scale_at_products", model, edited(scale_at_products))
+    model = run("drop_tail", model, edited(drop_tail))
     return model, names, original
 
 
@@ -96,8 +98,8 @@ def transformed(transformation: Any) -> Callable[[ModelWrapper], ModelWrapper]:
     return lambda model: with_node_names(model.transform(transformation))
 
 
-def _edit(change: Callable[[ModelWrapper], bool]) -> Callable[[ModelWrapper], ModelWrapper]:
-    """Return an edit in place, shapes inferred again where it changed something."""
+def edited(change: Callable[[ModelWrapper], bool]) -> Callable[[ModelWrapper], ModelWrapper]:
+    """Return the change that an edit in place makes, shapes inferred again where it changed something."""
 
     def run(model: ModelWrapper) -> ModelWrapper:
         if not change(model):

@@ -6,17 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from sbnn.hls.finn_constants import (
-    LoweringError,
-    positive_scalar,
-    read_constant,
-    read_stages,
-)
+from sbnn.hls.finn_constants import LoweringError, positive_scalar, read_constant, read_stages
 from sbnn.hls.finn_layout import Layout, read_pool_window, read_window
+from sbnn.hls.finn_levels import ACTIVATIONS, Activation, read_activation
 from sbnn.hls.finn_ops import AFFINE, PRODUCTS, SHAPING, SUPPORTED
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.finn_weights import Weights, read_weights
-from sbnn.hls.layer import BoolArray
+from sbnn.hls.layer import WeightArray
 from sbnn.hls.maps import FeatureMap
 from sbnn.hls.network import PIXEL_BITS, InputEncoding
 from sbnn.hls.thresholds import BITS, Levels, Stage
@@ -49,6 +45,21 @@ class _Walk:
 
     def step(self, node: Any) -> None:
         self.tensor = node.output[0]
+
+    def activate(self, node: Any, activation: Activation) -> None:
+        """Step over an activation: values are the number of cuts that were reached."""
+        self.levels, self.scale = activation.levels, activation.scale
+        self.value_bits = activation.bits
+        self.step(node)
+
+    @property
+    def peak(self) -> int:
+        return (1 << self.value_bits) - 1
+
+    @property
+    def kind(self) -> str:
+        """What the values are, in a word."""
+        return {1: "bits", PIXEL_BITS: "pixels"}.get(self.value_bits, "values")
 
     def shape(self) -> tuple[int, ...]:
         return tuple(int(n) for n in self.model.get_tensor_shape(self.tensor) or ())
@@ -105,7 +116,7 @@ def read(model: Any, names: tuple[str, ...]) -> Source:
             continue
         if not left:
             raise LoweringError(
-                f"tensor {walk.tensor}: the graph ends with bits, needs a MatMul that gives scores"
+                f"tensor {walk.tensor}: the graph ends with {walk.kind}, needs a MatMul that gives scores"
             )
         layers.append(_read_layer(walk, left.pop(0)))
     return Source(encoding, tuple(layers))
@@ -166,65 +177,67 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
     node = _next_product(walk, pad)
     weights = read_weights(model, node, walk.layout.inputs(node) * rails)
     if swap:
-        weights = replace(weights, w01=np.roll(weights.w01, weights.w01.shape[1] // 2, axis=1))
-    if weights.rails == 2 and (rails == 2 or walk.value_bits != 1):
+        turned = np.roll(weights.weight, weights.weight.shape[1] // 2, axis=1)
+        weights = replace(weights, weight=turned)
+    if rails == 2 and (weights.rails == 2 or walk.value_bits != 1):
         raise LoweringError(
-            f"node {node.name}: weights of -c, 0 and c read "
-            f"{'a Concat of bits and their negation' if rails == 2 else 'pixels'}, needs bits"
+            f"node {node.name}: a Concat of {walk.kind} and their negation is read with "
+            f"{'signed' if weights.rails == 2 else 'unsigned'} weights, needs bits and unsigned weights"
         )
     rails = max(rails, weights.rails)
     conv = node.op_type == "Conv"
-    window = read_window(model, node, pad, walk.layout, weights.w01) if conv else None
-    columns = walk.layout.columns(weights.w01)
-    stored = weights.w01.reshape(len(weights.w01), rails, -1)
-    w01 = np.empty_like(stored)
-    w01[:, :, columns] = stored
-    levels, scale, value_bits = walk.levels, walk.scale, walk.value_bits
-    walk.step(node)
-    walk.levels, walk.value_bits = BITS, 1
-    if window is None:
-        walk.layout = Layout.of_vector(len(w01))
-    else:
-        walk.layout = Layout.of_map(FeatureMap(*window.output, len(w01)))
-    stages, stage_nodes = _read_behind(walk, name, len(w01))
-    if weights.rails == 2:
-        stages = _with_minus_ones(stages, weights, w01, levels)
-    sign = walk.next()
-    if sign is not None:
-        walk.scale = positive_scalar(model, sign)
-        walk.step(sign)
-    elif walk.layout.seen.positions != 1:
-        raise LoweringError(
-            f"node {node.name}: gives scores at {walk.layout.seen.positions} positions, needs one"
-        )
-    return SourceLayer(
+    window = read_window(model, node, pad, walk.layout, weights.weight) if conv else None
+    columns = walk.layout.columns(weights.weight)
+    stored = weights.weight.reshape(len(weights.weight), rails, -1)
+    weight = np.empty_like(stored)
+    weight[:, :, columns] = stored
+    layer = SourceLayer(
         name=name,
         node=node.name,
-        w01=w01.reshape(len(w01), -1),
+        weight=weight.reshape(len(weight), -1),
         xi=weights.xi,
-        eta=tuple(value * scale for value in weights.eta),
+        eta=tuple(value * walk.scale for value in weights.eta),
         rails=rails,
-        stages=stages,
-        stage_nodes=stage_nodes,
-        is_last=sign is None,
+        stages=(),
+        stage_nodes=(),
         columns=columns,
         window=window,
-        levels=levels,
-        value_bits=value_bits,
+        levels=walk.levels,
+        value_bits=walk.value_bits,
     )
+    excess = walk.levels.scale * walk.peak + 2 * walk.levels.shift
+    walk.step(node)
+    if window is None:
+        walk.layout = Layout.of_vector(len(weight))
+    else:
+        walk.layout = Layout.of_map(FeatureMap(*window.output, len(weight)))
+    stages, stage_nodes = _read_behind(walk, name, len(weight))
+    if weights.rails == 2:
+        stages = _with_complements(stages, weights, weight, excess)
+    layer = replace(layer, stages=stages, stage_nodes=stage_nodes)
+    node = walk.next()
+    if node is not None:
+        activation = read_activation(model, node, len(weight))
+        walk.activate(node, activation)
+        return replace(layer, cuts=activation.cuts, activation=node.name)
+    if walk.layout.seen.positions != 1:
+        raise LoweringError(
+            f"node {layer.node}: gives scores at {walk.layout.seen.positions} positions, needs one"
+        )
+    return layer
 
 
-def _with_minus_ones(
-    stages: tuple[tuple[Stage, ...], ...], weights: Weights, w01: BoolArray, levels: Levels
+def _with_complements(
+    stages: tuple[tuple[Stage, ...], ...], weights: Weights, weight: WeightArray, excess: Fraction
 ) -> tuple[tuple[Stage, ...], ...]:
-    """Put in front of each chain what weights of -1 make of values that do not lie around 0.
+    """Put in front of each chain what negative weights make of values that do not lie around 0.
 
-    A connection to the complement 1-v counts scale*(1-v) + shift, but -(scale*v + shift) is meant.
+    A weight of the complement peak - v counts scale*(peak - v) + shift, but -(scale*v + shift) is meant;
+    `excess` is the difference.
     """
-    excess = levels.scale + 2 * levels.shift
     if not excess:
         return stages
-    minus = w01[:, 1].sum(1)
+    minus = weight[:, 1].sum(1, dtype=np.int64)
     return tuple(
         (Stage(pre=-excess * eta * int(count)), *chain)
         for chain, eta, count in zip(stages, weights.eta, minus, strict=True)
@@ -232,16 +245,18 @@ def _with_minus_ones(
 
 
 def _read_scaling(walk: _Walk) -> None:
-    """Read what scales and shifts bits on their way to the product into what they stand for."""
+    """Read what scales and shifts values on their way to the product into what they stand for."""
     walk.move()
-    while walk.value_bits == 1 and [n.op_type in AFFINE[:-1] for n in walk.consumers()] == [True]:
+    while walk.value_bits < PIXEL_BITS and [n.op_type in AFFINE[:-1] for n in walk.consumers()] == [
+        True
+    ]:
         (node,) = walk.consumers()
         (stage,) = read_stages(walk.model, node, 1)
         pre, post = stage.pre / walk.scale, stage.post / walk.scale
         scale, shift = walk.levels.scale, walk.levels.shift
         walk.levels = Levels(scale * stage.scale, (shift + pre) * stage.scale + post)
         if walk.levels.scale == 0:
-            raise LoweringError(f"node {node.name}: scales bits by 0, needs another value")
+            raise LoweringError(f"node {node.name}: scales {walk.kind} by 0, needs another value")
         walk.step(node)
         walk.move()
 
@@ -252,8 +267,7 @@ def _next_product(walk: _Walk, pad: Any | None) -> Any:
     if node is None or node.op_type not in PRODUCTS or node.input[0] != walk.tensor:
         found = "the output" if node is None else f"{node.op_type} {node.name}"
         raise LoweringError(
-            f"tensor {walk.tensor} holds {'bits' if walk.value_bits == 1 else 'pixels'} and feeds "
-            f"{found}, needs a MatMul or a Conv"
+            f"tensor {walk.tensor} holds {walk.kind} and feeds {found}, needs a MatMul or a Conv"
         )
     if node.op_type == "Conv" and len(node.input) > 2:
         raise LoweringError(f"node {node.name}: has a bias, needs an Add behind it")
@@ -265,10 +279,10 @@ def _next_product(walk: _Walk, pad: Any | None) -> Any:
 def _read_behind(
     walk: _Walk, name: str, mh: int
 ) -> tuple[tuple[tuple[Stage, ...], ...], tuple[str, ...]]:
-    """Read what stands between a product and its BipolarQuant or the output: stages per output, nodes."""
+    """Read what stands between a product and its activation or the output: stages per output, nodes."""
     chains: list[list[Stage]] = [[] for _ in range(mh)]
     nodes: list[str] = []
-    while (node := walk.next()) is not None and node.op_type != "BipolarQuant":
+    while (node := walk.next()) is not None and node.op_type not in ACTIVATIONS:
         if node.op_type in SHAPING and node.op_type != "Transpose":
             walk.step(node)
             walk.layout = walk.layout.moved(node, walk.shape())
@@ -276,7 +290,7 @@ def _read_behind(
         if node.op_type not in AFFINE:
             raise LoweringError(
                 f"node {node.name}: {node.op_type} reads sums of layer {name}, needs "
-                f"{', '.join(AFFINE)} or BipolarQuant"
+                f"{', '.join(AFFINE)} or an activation ({', '.join(ACTIVATIONS)})"
             )
         axis = walk.layout.channel_axis()
         for chain, stage in zip(chains, read_stages(walk.model, node, mh, axis), strict=True):
@@ -287,10 +301,10 @@ def _read_behind(
 
 
 def _read_pool(walk: _Walk) -> SourceLayer:
-    """Read a MaxPool of bits: the largest of a channel's bits in each window."""
+    """Read a MaxPool: the largest of a channel's values in each window."""
     (node,) = walk.consumers()
-    if walk.value_bits != 1:
-        raise LoweringError(f"node {node.name}: MaxPool reads pixels, needs bits")
+    if walk.value_bits == PIXEL_BITS:
+        raise LoweringError(f"node {node.name}: MaxPool reads pixels, needs bits or values")
     window = read_pool_window(node, walk.layout)
     channels = walk.layout.seen.channels
     walk.pools += 1
@@ -299,16 +313,16 @@ def _read_pool(walk: _Walk) -> SourceLayer:
     return SourceLayer(
         name=f"pool{walk.pools}",
         node=node.name,
-        w01=np.tile(np.eye(channels, dtype=bool), (1, window.taps)),
+        weight=np.tile(np.eye(channels, dtype=np.uint8), (1, window.taps)),
         xi=(Fraction(0),) * channels,
         eta=(Fraction(1),) * channels,
         rails=1,
         stages=((),) * channels,
         stage_nodes=(),
-        is_last=False,
         columns=np.arange(0),
         window=window,
         pool=True,
+        value_bits=walk.value_bits,
     )
 
 

@@ -20,16 +20,9 @@ from sbnn.hls.finn_edit import (
     put_in_order,
     scalar_step,
 )
+from sbnn.hls.finn_levels import rounding_cut
 from sbnn.hls.finn_ops import AFFINE, PRODUCTS, RISING
 from sbnn.hls.finn_weights import read_quant
-
-# How a value rounds up to 1: at which value, and whether that value itself does.
-ROUNDS_UP = {
-    **dict.fromkeys(("ROUND", "HALF_EVEN", "HALF_DOWN"), (0.5, False)),
-    "HALF_UP": (0.5, True),
-    **dict.fromkeys(("CEIL", "UP"), (0.0, False)),
-    **dict.fromkeys(("FLOOR", "DOWN"), (1.0, True)),
-}
 
 Steps = Sequence[tuple[str, Any]]
 
@@ -63,16 +56,16 @@ def _through_zero(model: ModelWrapper, node: Any) -> bool:
 
 
 def write_signs(model: ModelWrapper) -> bool:
-    """Write activations of 1 bit as BipolarQuant: a Quant of 1 bit, and a MultiThreshold of one threshold.
-
-    Raises:
-        LoweringError: an activation of more than two levels.
-    """
+    """Write activations of two levels as BipolarQuant: 1-bit Quant, MultiThreshold of one threshold."""
     changed = False
     for node in list(model.graph.node):
         if node.op_type == "MultiThreshold":
+            if np.shape(read_constant(model, node, node.input[1]))[1:] != (1,):
+                continue
             _write_threshold(model, node)
         elif node.op_type == "Quant" and model.get_initializer(node.input[0]) is None:
+            if read_quant(model, node)[0] != 1:
+                continue
             _write_quant(model, node)
         else:
             continue
@@ -82,11 +75,6 @@ def write_signs(model: ModelWrapper) -> bool:
 
 def _write_threshold(model: ModelWrapper, node: Any) -> None:
     limits = np.asarray(read_constant(model, node, node.input[1]))
-    if limits.ndim != 2 or limits.shape[1] != 1:
-        count = limits.shape[-1] if limits.ndim else 0
-        raise LoweringError(
-            f"node {node.name}: activations of {count + 1} levels are not supported yet, supported are 2"
-        )
     scale, bias = attribute(node, "out_scale", 1.0), attribute(node, "out_bias", 0.0)
     if not (np.isfinite(scale) and np.isfinite(bias) and scale > 0):
         raise LoweringError(f"node {node.name}: out_scale {scale!r} is not positive")
@@ -99,11 +87,9 @@ def _write_threshold(model: ModelWrapper, node: Any) -> None:
 
 
 def _write_quant(model: ModelWrapper, node: Any) -> None:
-    bits, signed, narrow, mode = read_quant(model, node)
-    if bits != 1 or (narrow and not signed):
-        raise LoweringError(
-            f"node {node.name}: activations of {bits} bits are not supported yet, supported is 1 bit"
-        )
+    _, signed, narrow, mode = read_quant(model, node)
+    if narrow and not signed:
+        raise LoweringError(f"node {node.name}: has one level, 0; needs at least two")
     scale, zero = (np.asarray(read_constant(model, node, name)) for name in node.input[1:3])
     if scale.size != 1 or zero.size != 1 or not np.isfinite([*scale.flat, *zero.flat]).all():
         raise LoweringError(f"node {node.name}: needs one finite scale and zero point")
@@ -114,10 +100,10 @@ def _write_quant(model: ModelWrapper, node: Any) -> None:
     if signed:
         _replace_by_sign(model, node, before, [("Sub", z), ("Mul", s)])
         return
-    limit, included = ROUNDS_UP[mode]
-    before.append(("Sub", np.float32(limit)))
-    half = np.float32(0.5 if included else -0.5)
-    if not included:  # above the limit is not at most it: a sign that is turned on both sides
+    cut = rounding_cut(1, mode)
+    before.append(("Sub", np.float32(float(cut.at))))
+    half = np.float32(-0.5 if cut.strict else 0.5)
+    if cut.strict:  # above the limit is not at most it: a sign that is turned on both sides
         before.append(("Mul", np.float32(-1)))
     behind = [("Mul", half), ("Add", np.float32(0.5)), ("Sub", z), ("Mul", s)]
     _replace_by_sign(model, node, before, behind)

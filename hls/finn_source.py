@@ -4,11 +4,11 @@ A graph that this reader accepts is one chain:
 
     uint8 image -> [Sub, Mul] -> [BipolarQuant] -> layer -> ... -> layer -> [Add, Mul] -> scores
 
-where a layer is a MatMul or a Conv with two-level weights; a hidden one goes on through affine nodes into a
-BipolarQuant, a Conv may have a Pad in front and a MaxPool behind its bits. A Concat of the bits and their
-negation makes a dual-rail layer. Nodes that only move values (Flatten, Transpose ...) may stand between.
-Without the first BipolarQuant the first layer sees the pixels' 8-bit values. Anything else is refused with
-the node's name, so that nothing is lowered by guess.
+where a layer is a MatMul or a Conv with weights of few levels; a hidden one goes on through affine nodes into
+a BipolarQuant, a Quant of 2 to 4 bits or a MultiThreshold, a Conv may have a Pad in front and a MaxPool
+behind its activation. A Concat of bits and their negation makes a dual-rail layer. Nodes that only move
+values (Flatten, Transpose ...) may stand between. Without the first BipolarQuant the first layer sees the
+pixels' 8-bit values. Anything else is refused with the node's name, so that nothing is lowered by guess.
 """
 
 from collections.abc import Iterator
@@ -17,10 +17,10 @@ from fractions import Fraction
 from typing import Any
 
 from sbnn.hls.finn_constants import LoweringError
-from sbnn.hls.layer import MAX_XI_FRAC, BoolArray, IntArray
+from sbnn.hls.layer import MAX_XI_FRAC, IntArray, WeightArray
 from sbnn.hls.maps import Window
 from sbnn.hls.network import InputEncoding
-from sbnn.hls.thresholds import BITS, Levels, Stage
+from sbnn.hls.thresholds import BITS, Cut, Levels, Stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,34 +30,41 @@ class SourceLayer:
     Attributes:
         name: Verilog identifier, from the weight tensor or the node.
         node: name of the MatMul, Conv or MaxPool node.
-        w01: (MH, MW) bool, columns in the order of `sbnn.hls.maps`; MW counts both rails.
+        weight: (MH, MW) uint8, columns in the order of `sbnn.hls.maps`; MW counts both rails.
         xi: MH rationals, minus the stored zero point.
         eta: MH positive rationals, the stored scale times the scale of the incoming bits.
         rails: 1 or 2, as in `SparseLayer`.
         stages: MH chains of what follows the sum.
         stage_nodes: names of the nodes behind `stages`, in order.
-        is_last: whether the graph's output, not a BipolarQuant, ends the layer.
-        columns: (inputs,) which column of w01 (of one rail) the graph's weights have at each place.
+        columns: (inputs,) which column of `weight` (of one rail) the graph's weights have at each place.
+        cuts: MH rows of the activation's cuts; none in the last layer, which the graph's output ends.
+        activation: name of the activation's node.
         window: of a Conv or a MaxPool.
-        pool: a MaxPool of bits.
+        pool: a MaxPool.
         levels: what the incoming values stand for; the scale of bits is part of eta.
         value_bits: bits per incoming value.
     """
 
     name: str
     node: str
-    w01: BoolArray
+    weight: WeightArray
     xi: tuple[Fraction, ...]
     eta: tuple[Fraction, ...]
     rails: int
     stages: tuple[tuple[Stage, ...], ...]
     stage_nodes: tuple[str, ...]
-    is_last: bool
     columns: IntArray
+    cuts: tuple[tuple[Cut, ...], ...] = ()
+    activation: str = ""
     window: Window | None = None
     pool: bool = False
     levels: Levels = BITS
     value_bits: int = 1
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the layer gives the graph's output."""
+        return not self.cuts and not self.pool
 
     def xi_frac(self) -> int:
         """Return the smallest F with every xi on the grid k/2**F."""

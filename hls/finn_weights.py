@@ -1,32 +1,38 @@
-"""Weights of a product as connections: two levels per output, or a pair of rails for {-c, 0, c}."""
+"""Weights of a product as connections of 0 to 15: over one rail with xi, or over a pair of rails.
 
-from dataclasses import dataclass
+Two values per output are 0 and 1 and a xi; signed values on a grid are weights of the inputs and, where they
+are negative, of the inputs' complements. The form with fewer connections is taken.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 from qonnx.custom_op.general.intquant import max_int, min_int, resolve_rounding_mode
 
 from sbnn.hls.finn_constants import LoweringError, per_output
-from sbnn.hls.layer import BoolArray
+from sbnn.hls.layer import MAX_WEIGHT, MAX_XI_FRAC, BoolArray, IntArray, WeightArray
 
-HALF = Fraction(1, 2)
+FINEST = 1 << MAX_XI_FRAC  # of the grid for xi
 
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """Two-level weights (w01 + xi) * eta over one rail, or over the inputs and their complements.
+    """Weights (weight + xi) * eta over one rail, or over the inputs and their complements.
 
     Attributes:
-        w01: (MH, ...) bool, outputs first, the other axes as stored; with two rails the second axis holds
-            the inputs and then their complements.
+        weight: (MH, ...) uint8, outputs first, the other axes as stored; with two rails the second axis
+            holds the inputs and then their complements.
         xi: MH rationals, minus the stored zero point.
         eta: MH positive rationals, the stored scale.
         rails: 1 or 2.
     """
 
-    w01: BoolArray
+    weight: WeightArray
     xi: tuple[Fraction, ...]
     eta: tuple[Fraction, ...]
     rails: int = 1
@@ -50,7 +56,7 @@ def read_weights(model: Any, node: Any, inputs: int) -> Weights:
         inputs: rows of the MatMul's weights, or channels of the Conv's.
 
     Raises:
-        LoweringError: neither two levels per output nor {-c, 0, c}; names the node.
+        LoweringError: neither two levels per output nor few levels on a grid; names the node.
     """
     conv = node.op_type == "Conv"
     axis, axes, place = (0, 4, 1) if conv else (1, 2, 0)
@@ -77,7 +83,9 @@ def read_weights(model: Any, node: Any, inputs: int) -> Weights:
     mh = latent.shape[axis]
     if quant is None:
         one, zero = (Fraction(1),) * mh, (Fraction(0),) * mh
-        return _from_levels(_Stored(np.moveaxis(latent, axis, 0), zero, one), node.name, "float")
+        stored = _Stored(np.moveaxis(latent, axis, 0), zero, one)
+        found = _from_levels(stored) or _from_grid(_on_grid(stored))
+        return found if found is not None else _refuse(stored, node.name, "float")
     scale = per_output(np.asarray(constants[1]), mh, where, "scale", axis - axes)
     if 0 in scale:
         raise LoweringError(f"node {where}: scale is 0, needs another value")
@@ -97,7 +105,8 @@ def read_weights(model: Any, node: Any, inputs: int) -> Weights:
     if bits == 1 and not narrow and min(scale) > 0:  # xi stays the stored zero point
         low = tuple(-z for z in zero)
         return _two_levels(stored.values > 0, low, tuple(1 - z for z in zero), scale)
-    return _from_levels(stored, where, f"{bits} bit")
+    found = _from_levels(stored) or _from_grid(stored)
+    return found if found is not None else _refuse(stored, where, f"{bits} bit")
 
 
 def read_quant(model: Any, quant: Any) -> tuple[int, bool, bool, str]:
@@ -137,48 +146,128 @@ def _two_levels(
 ) -> Weights:
     """Return weights that are high * scale where `ones`, else low * scale; a negative scale swaps them."""
     negative = np.array([value < 0 for value in scale])
-    w01 = np.ascontiguousarray(ones ^ negative.reshape(-1, *[1] * (ones.ndim - 1)))
+    w01 = ones ^ negative.reshape(-1, *[1] * (ones.ndim - 1))
     xi, eta = [], []
     for lowest, highest, value in zip(low, high, scale, strict=True):
         bottom = lowest if value > 0 else -highest
         xi.append(bottom / (highest - lowest))
         eta.append((highest - lowest) * abs(value))
-    return Weights(w01, tuple(xi), tuple(eta))
+    return Weights(w01.astype(np.uint8), tuple(xi), tuple(eta))
 
 
-def _from_levels(stored: _Stored, where: str, kind: str) -> Weights:
-    """Return weights of any quantizer by the values that they take, in the form with fewer connections."""
+def _from_levels(stored: _Stored) -> Weights | None:
+    """Return weights of two values per output, or of -c, 0, c, in the form with fewer connections."""
     mh = len(stored.values)
     flat = stored.values.reshape(mh, -1)
     low, high = flat.min(1), flat.max(1)
     if ((flat == flat.min()) | (flat == flat.max())).all() and flat.min() < flat.max():
         low, high = np.full_like(low, flat.min()), np.full_like(high, flat.max())
-    two = ((flat == low[:, None]) | (flat == high[:, None])).all(1)
+    two = ((flat == low[:, None]) | (flat == high[:, None])).all()
     zero = np.array([float(z) for z in stored.zero], np.float32)
     centred = flat - zero[:, None]
     size = np.abs(centred).max(1)
     whole = all(z.denominator == 1 for z in stored.zero)
     ternary = whole and bool(((centred == 0) | (np.abs(centred) == size[:, None])).all())
     pairs = int(np.count_nonzero(centred)) if ternary else 0
-    single = _one_rail(flat, low, high, stored) if two.all() else None
-    if single is not None and not (ternary and pairs < int(single.w01.sum())):
-        return Weights(single.w01.reshape(stored.values.shape), single.xi, single.eta)
+    single = _one_rail(flat, low, high, stored) if two else None
+    if single is not None and not (ternary and pairs < np.count_nonzero(single.weight)):
+        return Weights(single.weight.reshape(stored.values.shape), single.xi, single.eta)
     if not ternary:
-        row = int(np.flatnonzero(~two)[0])
-        count = len(np.unique(flat[row]))
-        raise LoweringError(
-            f"node {where}: {kind} weights take {count} values in output {row}, supported are two values per "
-            "output or -c, 0, c"
-        )
-    negative = np.array([value < 0 for value in stored.scale])[:, None]
-    plus, minus = centred > 0, centred < 0
-    rails = [np.where(negative, minus, plus), np.where(negative, plus, minus)]
-    w01 = np.concatenate([rail.reshape(stored.values.shape) for rail in rails], axis=1)
+        return None
     eta = [
         Fraction(float(c)) * abs(s) if c else Fraction(1)
         for c, s in zip(size, stored.scale, strict=True)
     ]
-    return Weights(w01, (Fraction(0),) * mh, tuple(eta), rails=2)
+    falling = np.array([value < 0 for value in stored.scale])[:, None]
+    return _signed(np.where(falling, -1, 1) * np.sign(centred), eta, stored, rails=2)
+
+
+def _signed(weights: NDArray[Any], eta: Sequence[Fraction], stored: _Stored, rails: int) -> Weights:
+    """Return signed (MH, inputs) weights as connections to the inputs and to their complements."""
+    parts = [np.maximum(part, 0).reshape(stored.values.shape) for part in (weights, -weights)]
+    weight = np.concatenate(parts[:rails], axis=1).astype(np.uint8)
+    return Weights(weight, (Fraction(0),) * len(weights), tuple(eta), rails)
+
+
+def _from_grid(stored: _Stored | None) -> Weights | None:
+    """Return weights of several values: signed multiples of a step, or multiples above the lowest value."""
+    if stored is None:
+        return None
+    scale = [abs(value) for value in stored.scale]
+    signs = np.array([-1 if value < 0 else 1 for value in stored.scale], np.int64)
+    zero = [z * int(sign) for z, sign in zip(stored.zero, signs, strict=True)]
+    values = stored.values.reshape(len(signs), -1).astype(np.int64) * signs[:, None]
+    unit = math.lcm(*(z.denominator for z in zero))
+    forms = []
+    if unit <= FINEST:
+        found = _multiples(values * unit - np.array([[int(z * unit)] for z in zero]))
+        if found is not None:
+            weights, step = found
+            eta = [s * int(n) / unit for s, n in zip(scale, step, strict=True)]
+            forms.append(_signed(weights, eta, stored, 2 if weights.min() < 0 else 1))
+    lowest = values.min(1) if len(set(zero)) > 1 else np.full(len(values), values.min())
+    found = _multiples(values - lowest[:, None])
+    if found is not None:
+        weights, step = found
+        xi = tuple((int(low) - z) / int(n) for low, z, n in zip(lowest, zero, step, strict=True))
+        eta = [s * int(n) for s, n in zip(scale, step, strict=True)]
+        if all(FINEST % value.denominator == 0 for value in xi):
+            forms.append(replace(_signed(weights, eta, stored, 1), xi=xi))
+    return min(forms, key=lambda form: np.count_nonzero(form.weight), default=None)
+
+
+def _multiples(values: IntArray) -> tuple[IntArray, IntArray] | None:
+    """Return (MH, inputs) integers as multiples of a step, the same for all outputs if it can be.
+
+    Returns:
+        multiples and the (MH,) steps; None where a multiple is beyond what a connection can be.
+    """
+    own = np.gcd.reduce(values, axis=1)
+    for steps in (np.full(len(own), np.gcd.reduce(own)), own):
+        step = np.maximum(steps, 1)
+        multiples: IntArray = values // step[:, None]
+        if np.abs(multiples).max() <= MAX_WEIGHT:
+            return multiples, step
+    return None
+
+
+def _on_grid(stored: _Stored) -> _Stored | None:
+    """Return float weights as integers times a step, one for all outputs if it can be.
+
+    A stored weight is the float32 nearest to such a multiple, as a quantizer that was folded left it.
+    """
+    flat = stored.values.reshape(len(stored.values), -1)
+    for rows in (flat.reshape(1, -1), flat):
+        steps = [_step(row) for row in rows]
+        if None not in steps:
+            step = np.resize(np.array(steps, np.float32), len(flat))
+            values = np.rint(flat / step[:, None]).reshape(stored.values.shape)
+            return _Stored(values, stored.zero, tuple(Fraction(float(s)) for s in step))
+    return None
+
+
+def _step(row: NDArray[np.float32]) -> np.float32 | None:
+    """Return the largest float32 of which every value is a multiple, the largest by at most 15."""
+    peak = np.abs(row).max()
+    if peak == 0:
+        return np.float32(1)
+    for count in range(1, MAX_WEIGHT + 1):
+        guess = np.float32(peak / np.float32(count))
+        for step in (guess, np.nextafter(guess, np.float32(0)), np.nextafter(guess, peak)):
+            if step and (np.rint(row / step).astype(np.float32) * step == row).all():
+                return np.float32(step)
+    return None
+
+
+def _refuse(stored: _Stored, where: str, kind: str) -> NoReturn:
+    """Name an output whose weights have no form of ours."""
+    flat = stored.values.reshape(len(stored.values), -1)
+    counts = [len(np.unique(row)) for row in flat]
+    row = int(np.argmax(counts))
+    raise LoweringError(
+        f"node {where}: {kind} weights take {counts[row]} values in output {row}, supported are two values "
+        f"per output, or multiples of one step up to {MAX_WEIGHT}"
+    )
 
 
 def _one_rail(

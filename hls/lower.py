@@ -41,14 +41,15 @@ from sbnn.hls.finn_conv import (
 )
 from sbnn.hls.finn_file import read_file
 from sbnn.hls.finn_fold import Scores, integer_layers, prove_layers
+from sbnn.hls.finn_guard import GuardConstantNeurons
+from sbnn.hls.finn_limits import write_thresholds
 from sbnn.hls.finn_nodes import layer_of
 from sbnn.hls.finn_passes import (
     ExtractSparseBinaryWeights,
-    GuardConstantNeurons,
     InferSparsePopcountMVAU,
     StreamlineWholeMatrices,
 )
-from sbnn.hls.finn_prepare import prepare, transformed
+from sbnn.hls.finn_prepare import edited, prepare, transformed
 from sbnn.hls.finn_read import read
 from sbnn.hls.finn_recorder import Recorder, quiet
 from sbnn.hls.finn_source import Source
@@ -180,6 +181,8 @@ def _lower(
     model = run("complete_window_attributes", model, transformed(CompleteWindowAttributes()))
     model = run("pad_pixels_before_scaling", model, transformed(PadPixelsBeforeScaling()))
     model = run("guard_constant_neurons", model, transformed(GuardConstantNeurons(exact)))
+    limits = edited(lambda graph: write_thresholds(graph, exact))
+    model = run("write_thresholds", model, limits)
     weights = ExtractSparseBinaryWeights(exact, layers)
     model = run("extract_sparse_binary_weights", model, _named(weights))
     model = run("convert_qonnx_to_finn", model, _named(ConvertQONNXtoFINN(), SetChannelsFirst()))
@@ -253,28 +256,28 @@ def sample(name: str, shape: tuple[int, ...]) -> tuple[NDArray[np.uint8], str]:
 
 
 def compare(network: Network, original: ModelProto, images: NDArray[np.uint8]) -> int:
-    """Compare every hidden bit and every class with qonnx's execution of the original graph.
+    """Compare every hidden value and every class with qonnx's execution of the original graph.
 
     Returns:
         the number of images whose class differs although the two scores are equal: the graph adds
         in float32, and its rounding parts what is a tie in the integers.
 
     Raises:
-        LoweringError: a bit or a class differs; names layer, neuron and image.
+        LoweringError: a value or a class differs; names layer, neuron and image.
     """
     wanted, found = _execute(original, images), reference.run(network, images)
     hidden = zip(network.layers, found.hidden, strict=False)
-    for (layer, bits), graph_bits in zip(hidden, wanted.hidden, strict=True):
-        if graph_bits.ndim == 4:  # (images, channels, rows, columns)
-            graph_bits = graph_bits.transpose(0, 2, 3, 1)
-        wrong = np.argwhere(graph_bits != bits)
+    for (layer, values), graph_values in zip(hidden, wanted.hidden, strict=True):
+        if graph_values.ndim == 4:  # (images, channels, rows, columns)
+            graph_values = graph_values.transpose(0, 2, 3, 1)
+        wrong = np.argwhere(graph_values != values)
         if len(wrong):
             image, *place, neuron = wrong[0].tolist()
             at = f" at {tuple(place)}" if place else ""
             raise LoweringError(
-                f"layer {layer.name}: neuron {neuron}{at} is {int(bits[tuple(wrong[0])])} for image "
-                f"{image}, the graph says {int(graph_bits[tuple(wrong[0])])}; {len(wrong)} of "
-                f"{bits.size} bits differ"
+                f"layer {layer.name}: neuron {neuron}{at} is {int(values[tuple(wrong[0])])} for image "
+                f"{image}, the graph says {int(graph_values[tuple(wrong[0])])}; {len(wrong)} of "
+                f"{values.size} differ"
             )
     rows = np.arange(len(images))
     differ = found.classes != wanted.classes

@@ -1,13 +1,14 @@
-"""Exact integer thresholds: BatchNorm and sign become one comparison, proven over every reachable sum.
+"""Exact integer thresholds: BatchNorm and activation become comparisons, proven over every reachable sum.
 
 A neuron sees z = eta*(z' + xi*q) (Eq. 4, 5 of Schiavone et al. 2023) and then a chain of affine stages,
-each (z + pre) * scale / sqrt(variance) + post; its output is +1 where the result is >= 0. In the integers
-of `sbnn.hls.layer` an input value v stands for x = scale*v + shift (a bit for 2*v - 1), so
+each (z + pre) * scale / sqrt(variance) + post; its output is the number of the activation's cuts that the
+result reaches, for a sign the one cut 0. In the integers of `sbnn.hls.layer` an input value v stands for
+x = scale*v + shift (a bit for 2*v - 1), so
 
     z = eta * (scale*A + shift*((n << F) + xi_num*MW)) / 2**F
 
-is an affine function of A, the output is monotone in A and one threshold decides it. Everything here is
-rational; the square root is compared by squaring, never taken.
+is an affine function of A, n the sum of the neuron's weights. The output is monotone in A and one threshold
+decides each cut. Everything here is rational; the square root is compared by squaring, never taken.
 """
 
 import math
@@ -18,6 +19,9 @@ from fractions import Fraction
 import numpy as np
 
 from sbnn.hls.network import BoolArray, IntArray, NetworkError, SparseLayer
+
+# Sums of a neuron that `prove` looks at one by one; 3 us each.
+MOST_SUMS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -48,30 +52,52 @@ BITS = Levels(Fraction(2), Fraction(-1))
 
 
 @dataclass(frozen=True)
+class Cut:
+    """Where an activation rises by one level: from `at` on, or only above it."""
+
+    at: Fraction
+    strict: bool = False
+
+
+SIGN = (Cut(Fraction(0)),)
+
+
+@dataclass(frozen=True)
 class Decision:
-    """The sign of a neuron as integers: on where slope*A + intercept + root*sqrt(variance) >= 0."""
+    """One level of a neuron as integers: reached where slope*A + intercept + root*sqrt(variance) >= 0.
+
+    Where `strict`, only above 0.
+    """
 
     slope: int
     intercept: int
     root: int
     variance: Fraction
+    strict: bool = False
 
     def at(self, total: int) -> bool:
-        """Return whether the neuron is on at A = `total`."""
+        """Return whether the level is reached at A = `total`."""
         left = self.slope * total + self.intercept
         if left >= 0 and self.root >= 0:
-            return True
+            return not self.strict or left > 0 or self.root > 0
         if left < 0 and self.root <= 0:
             return False
         squares = left * left * self.variance.denominator
         limit = self.root * self.root * self.variance.numerator
-        return squares >= limit if left >= 0 else squares <= limit
+        if squares == limit:
+            return not self.strict
+        return (squares > limit) == (left >= 0)
 
 
-def decision(
-    layer: SparseLayer, j: int, eta: Fraction, stages: Sequence[Stage], levels: Levels = BITS
-) -> Decision:
-    """Compose the stages of neuron j into one exact comparison on A.
+def decisions(
+    layer: SparseLayer,
+    j: int,
+    eta: Fraction,
+    stages: Sequence[Stage],
+    levels: Levels = BITS,
+    cuts: Sequence[Cut] = SIGN,
+) -> tuple[Decision, ...]:
+    """Compose the stages of neuron j into one exact comparison on A per cut of its activation.
 
     Args:
         layer: the layer; its thresholds are not looked at.
@@ -79,6 +105,7 @@ def decision(
         eta: its positive weight scale.
         stages: what follows the sum, in order; at most one with a variance that is not a square.
         levels: what the layer's input values stand for.
+        cuts: of the activation, ascending.
 
     Raises:
         NetworkError: eta or a variance is not positive, or two stages have irrational scales.
@@ -86,7 +113,7 @@ def decision(
     if eta <= 0:
         raise NetworkError(f"eta is {float(eta)}, needs a positive weight scale")
     unit = eta / (1 << layer.xi_frac)
-    all_weights = (int(layer.w01[j].sum()) << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw
+    all_weights = (int(layer.weight[j].sum()) << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw
     # value = (slope*A + intercept) / sqrt(variance) + rest
     slope, intercept = unit * levels.scale, unit * levels.shift * all_weights
     variance, rest = Fraction(1), Fraction(0)
@@ -101,10 +128,17 @@ def decision(
         else:
             slope, intercept = slope * stage.scale, intercept * stage.scale
             rest = (rest + stage.pre) * stage.scale + stage.post
-    common = np.lcm.reduce(
-        np.array([slope.denominator, intercept.denominator, rest.denominator], object)
+    return tuple(_integers(slope, intercept, rest - cut.at, variance, cut.strict) for cut in cuts)
+
+
+def _integers(
+    slope: Fraction, intercept: Fraction, root: Fraction, variance: Fraction, strict: bool
+) -> Decision:
+    """Return a comparison without denominators."""
+    common = math.lcm(slope.denominator, intercept.denominator, root.denominator)
+    return Decision(
+        int(slope * common), int(intercept * common), int(root * common), variance, strict
     )
-    return Decision(int(slope * common), int(intercept * common), int(rest * common), variance)
 
 
 def fold(
@@ -112,31 +146,36 @@ def fold(
     eta: Sequence[Fraction],
     stages: Sequence[Sequence[Stage]],
     levels: Levels = BITS,
+    cuts: Sequence[Sequence[Cut]] | None = None,
 ) -> tuple[IntArray, BoolArray]:
-    """Return (threshold, invert), (MH, 1) int64 and (MH,) bool, of a hidden layer.
+    """Return (threshold, invert), (MH, L) int64 ascending and (MH,) bool, of a hidden layer.
 
-    A falling neuron (negative BatchNorm scale) is on up to some A, so it is the inverse of "A reaches the
-    next one". Thresholds beyond reach are cut to the first value that says the same, so a constant neuron
-    has threshold lo (always reached) or hi + 1 (never).
+    A falling neuron (negative BatchNorm scale) reaches a level up to some A, so that level is the inverse of
+    "A reaches the next one". Thresholds beyond reach are cut to the first value that says the same, so a
+    constant level has threshold lo (always reached) or hi + 1 (never).
 
     Args:
         layer: connections and xi; it needs no thresholds yet.
         eta: MH positive scales.
-        stages: MH chains, see `decision`.
+        stages: MH chains, see `decisions`.
         levels: what the layer's input values stand for.
+        cuts: MH times the L cuts of the activation; None for signs.
     """
     lows, highs = layer.reach()
-    threshold, invert = np.zeros((layer.mh, 1), np.int64), np.zeros(layer.mh, bool)
+    count = len(cuts[0]) if cuts is not None else 1
+    threshold, invert = np.zeros((layer.mh, count), np.int64), np.zeros(layer.mh, bool)
     for j in range(layer.mh):
-        rule = decision(layer, j, eta[j], stages[j], levels)
+        own = SIGN if cuts is None else cuts[j]
+        rules = decisions(layer, j, eta[j], stages[j], levels, own)
         low, high = int(lows[j]), int(highs[j])
-        invert[j] = rule.slope < 0 or (rule.slope == 0 and not rule.at(low))
-        threshold[j] = _first(rule, low, high, bool(invert[j]))
+        invert[j] = rules[0].slope < 0 or (rules[0].slope == 0 and not rules[0].at(low))
+        reached = [_first(rule, low, high, bool(invert[j])) for rule in rules]
+        threshold[j] = sorted(reached)
     return threshold, invert
 
 
 def _first(rule: Decision, low: int, high: int, invert: bool) -> int:
-    """Return the smallest A in low..high+1 at which the neuron, inverted or not, is on."""
+    """Return the smallest A in low..high+1 at which the level, inverted or not, is reached."""
     high += 1
     while low < high:
         middle = (low + high) // 2
@@ -150,26 +189,22 @@ def _first(rule: Decision, low: int, high: int, invert: bool) -> int:
 def reachable(layer: SparseLayer, j: int) -> IntArray:
     """Return every value that A[j] can take, sorted int64, over all input vectors.
 
-    Of values beyond bits with xi != 0 it is every value that A[j] may take: all multiples of the greatest
+    Of weights or values beyond bits it is every value that A[j] may take: all multiples of the greatest
     common divisor of its steps, since the exact set is a product of two ranges of thousands.
     """
+    low, high = (int(ends[j]) for ends in layer.reach())
+    weight, k = layer.weight[j].astype(np.int64), int(layer.xi_num[j])
     if layer.rails == 2:
-        half = layer.mw // 2
-        row = layer.w01[j]
-        both, either = int((row[:half] & row[half:]).sum()), int((row[:half] | row[half:]).sum())
-        counts = np.arange(both, either + 1, dtype=np.int64)
-        return (counts << layer.xi_frac) + int(layer.xi_num[j]) * half
-    n, k = int(layer.w01[j].sum()) * layer.peak, int(layer.xi_num[j])
-    popcounts = np.arange(n + 1, dtype=np.int64)[:, None] << layer.xi_frac
-    if k == 0:
-        return popcounts[:, 0]
-    if layer.peak > 1:
-        low, high = (int(ends[j]) for ends in layer.reach())
-        step = math.gcd((1 << layer.xi_frac) + k, k)
-        return np.arange(low, high + 1, step, dtype=np.int64)
-    others = np.arange(layer.mw - n + 1, dtype=np.int64)[None, :]
-    totals = (popcounts >> layer.xi_frac) + others
-    return np.unique(popcounts + int(layer.xi_num[j]) * totals)
+        steps = (weight[: layer.inputs] - weight[layer.inputs :]) << layer.xi_frac
+    else:
+        steps = (weight << layer.xi_frac) + k
+    if layer.rails == 1 and k and layer.peak == 1 and layer.weight_bits == 1:
+        n = int(weight.sum())
+        counts = np.arange(n + 1, dtype=np.int64)[:, None] << layer.xi_frac
+        totals = (counts >> layer.xi_frac) + np.arange(layer.mw - n + 1, dtype=np.int64)
+        return np.unique(counts + k * totals)
+    step = int(np.gcd.reduce(steps))
+    return np.arange(low, high + 1, step, dtype=np.int64) if step else np.array([low], np.int64)
 
 
 @dataclass(frozen=True)
@@ -187,8 +222,12 @@ def prove(
     eta: Sequence[Fraction],
     stages: Sequence[Sequence[Stage]],
     levels: Levels = BITS,
+    cuts: Sequence[Sequence[Cut]] | None = None,
 ) -> Proof:
-    """Compare the integer comparison with the exact one at every sum that any input can give.
+    """Compare the integer comparisons with the exact ones at every sum that any input can give.
+
+    Of more than `MOST_SUMS` sums it looks at those on both sides of each threshold and at the ends: the exact
+    rule is monotone, so a level that is right there is right everywhere.
 
     Raises:
         NetworkError: some neuron decides otherwise; names it and the sum.
@@ -197,15 +236,29 @@ def prove(
         raise NetworkError(f"layer {layer.name}: has no thresholds to prove")
     sums = constant = 0
     for j in range(layer.mh):
-        rule = decision(layer, j, eta[j], stages[j], levels)
+        own = SIGN if cuts is None else cuts[j]
+        rules = decisions(layer, j, eta[j], stages[j], levels, own)
         values = reachable(layer, j)
-        bits = (values >= layer.threshold[j]) ^ layer.invert[j]
-        for total, bit in zip(values.tolist(), bits.tolist(), strict=True):
-            if rule.at(total) != bit:
-                raise NetworkError(
-                    f"layer {layer.name}: neuron {j} with threshold {layer.threshold[j, 0]} says {bit} "
-                    f"at the sum {total}, the trained network says {not bit}"
-                )
         sums += len(values)
-        constant += bool(bits.all() or not bits.any())
+        values = _decisive(values, layer.threshold[j])
+        found = ((values[:, None] >= layer.threshold[j]) ^ layer.invert[j]).sum(1)
+        for total, level in zip(values.tolist(), found.tolist(), strict=True):
+            wanted = sum(rule.at(total) for rule in rules)
+            if wanted != level:
+                limit = ", ".join(map(str, layer.threshold[j].tolist()))
+                raise NetworkError(
+                    f"layer {layer.name}: neuron {j} with threshold {limit} gives {level} at the sum "
+                    f"{total}, the trained network gives {wanted}"
+                )
+        constant += bool((found == found[0]).all())
     return Proof(layer.name, layer.mh, sums, constant)
+
+
+def _decisive(values: IntArray, threshold: IntArray) -> IntArray:
+    """Return the sums at which a monotone rule has to be looked at."""
+    if len(values) <= MOST_SUMS:
+        return values
+    above = np.searchsorted(values, threshold)
+    places = np.concatenate([[0, len(values) - 1], above - 1, above])
+    chosen: IntArray = values[np.unique(places.clip(0, len(values) - 1))]
+    return chosen

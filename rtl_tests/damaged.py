@@ -5,6 +5,7 @@ from damaged_graphs import (
     SEED,
     activation,
     base,
+    clipped,
     coarse_pixels,
     conv_base,
     dynamic_weights,
@@ -156,6 +157,7 @@ def element(kind):
 RNG = np.random.default_rng(SEED)
 FLOATS = RNG.normal(size=(16, 6))
 HUGE = [1 << 20, 1 << 11]  # 2^31 floats, 8 GB
+UNSIGNED = {"signed": 0, "narrow": 0, "rounding_mode": "ROUND"}
 DAMAGED = {
     "no bytes": lambda: b"",
     "text": lambda: b"def not_onnx():\n    pass\n" * 20,
@@ -238,14 +240,19 @@ DAMAGED = {
     "weights of another width": first_product(np.ones((15, 6))),
     "float weights": first_product(FLOATS),
     "8-bit weights": first_product(FLOATS, bits=8.0, scale=0.05),
-    "2-bit weights": first_product(FLOATS * 2, bits=3.0),
+    "3-bit weights off the grid": first_product(FLOATS * 2, bits=3.0, zero=0.3),
     "rounding mode": first_product(FLOATS, bits=2.0, mode="SIDEWAYS"),
-    "ternary with a zero point": first_product(FLOATS, bits=2.0, zero=0.25),
+    "ternary off the grid": first_product(FLOATS, bits=2.0, zero=0.3),
     "scales per input": first_product(FLOATS, bits=2.0, scale=np.ones((16, 1))),
-    "2-bit activation": activation(
-        "Quant", 1.0, 0.0, 2.0, signed=0, narrow=0, rounding_mode="ROUND"
-    ),
-    "two thresholds": activation("MultiThreshold", np.ones((6, 2)) * [0, 1], out_dtype="UINT2"),
+    "5-bit activation": activation("Quant", 1.0, 0.0, 5.0, **UNSIGNED),
+    "activation of scale 0": activation("Quant", 0.0, 0.0, 2.0, **UNSIGNED),
+    "activation of two scales": activation("Quant", [1.0, 2.0], 0.0, 2.0, **UNSIGNED),
+    "activation with a NaN": activation("Quant", 1.0, np.nan, 2.0, **UNSIGNED),
+    "16 thresholds": activation("MultiThreshold", np.ones((6, 16)), out_dtype="UINT5"),
+    "thresholds of 4 channels": activation("MultiThreshold", np.ones((4, 2)), out_dtype="UINT2"),
+    "a threshold that is NaN": activation("MultiThreshold", [[0, np.nan]], out_dtype="UINT2"),
+    "falling thresholds": activation("MultiThreshold", [[0, 1]], out_dtype="UINT2", out_scale=-1.0),
+    "Clip inside a Quant": lambda: clipped().model(3),
     "Sigmoid activation": activation("Sigmoid"),
     "no activation": sums_only,
     "bits at the end": ends_with_bits,

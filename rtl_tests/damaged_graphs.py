@@ -61,6 +61,20 @@ def activation(op, *constants, **attributes):
     return build
 
 
+def clipped(most=1.4):
+    """A Clip in front of a Quant of 2 bits, its upper limit between two levels."""
+    rng = np.random.default_rng(SEED)
+    graph = Graph((4, 4))
+    graph.binarise()
+    graph.product("fc1", rng.random((6, 16)) < 0.4)
+    graph.then("Clip", "clip", 0.0, most)
+    constants = [graph.constant(f"act1.{i}", value) for i, value in enumerate((1.0, 0.0, 2.0))]
+    inputs = [graph.last, *constants]
+    graph.last = graph.node("Quant", inputs, "act1", signed=0, narrow=0, rounding_mode="ROUND")
+    graph.product("fc2", rng.random((3, 6)) < 0.4)
+    return graph
+
+
 def first_product(weight, bits=None, **options):
     """Other weights in the place of fc1's: float, or of a Quant of `bits`."""
 

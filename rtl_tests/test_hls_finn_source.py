@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from damaged_graphs import clipped
 from qonnx_graphs import Graph, random_norm
 
 from sbnn.hls.finn_constants import LoweringError
-from sbnn.hls.finn_read import SUPPORTED
+from sbnn.hls.finn_tail import KEPT
 from sbnn.hls.lower import lower
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (200, 8, 8), np.uint8)
@@ -62,6 +63,14 @@ def no_activation():
     return graph
 
 
+def unquantized():
+    graph = no_activation()
+    product = graph.nodes[-1]
+    product.input[0] = graph.node("Relu", [product.input[0]], "relu")
+    graph.nodes.insert(-1, graph.nodes.pop())
+    return graph
+
+
 def ends_with_bits():
     graph = chain()
     graph.then("BipolarQuant", "act2", 1.0)
@@ -105,12 +114,13 @@ def convolution():
     return graph
 
 
-LIST = ", ".join(SUPPORTED)
-
 REFUSED = [
     (
         lambda: ends_with("Relu", "relu"),
-        f"node relu: Relu is not supported; supported are {LIST}",
+        (
+            "node relu: Relu behind the scores may change which one is largest; supported there are "
+            f"{', '.join(KEPT)} that cannot"
+        ),
     ),
     (
         convolution,
@@ -123,7 +133,7 @@ REFUSED = [
         float_weights,
         (
             "node fc1_matmul: float weights take 16 values in output 0, supported are two values per "
-            "output or -c, 0, c"
+            "output, or multiples of one step up to 15"
         ),
     ),
     (lambda: chain(bits=1.5), "node fc1_quant: has 1.5 bits, needs a whole number from 1 to 32"),
@@ -150,7 +160,7 @@ REFUSED = [
             "exact number; fold it into a bias"
         ),
     ),
-    (no_bits, "node fc1_matmul: gives scores of pixels, needs a hidden layer of bits before"),
+    (no_bits, "node fc1_matmul: gives scores of pixels, needs a hidden layer before"),
     (
         always_one,
         (
@@ -162,8 +172,19 @@ REFUSED = [
         no_activation,
         (
             "node fc2_matmul: MatMul reads sums of layer fc1, needs Add, Sub, Mul, Div, "
-            "BatchNormalization or BipolarQuant"
+            "BatchNormalization or an activation (BipolarQuant, Quant, MultiThreshold)"
         ),
+    ),
+    (
+        unquantized,
+        (
+            "node relu: Relu reads sums of layer fc1, needs Add, Sub, Mul, Div, BatchNormalization or an "
+            "activation (BipolarQuant, Quant, MultiThreshold)"
+        ),
+    ),
+    (
+        clipped,
+        "node clip: Clip from 0 to 1.4 cuts levels of Quant act1 off, needs a Quant of that range",
     ),
     (
         ends_with_bits,

@@ -14,7 +14,6 @@ from sbnn.export.execute import execute
 from sbnn.hls import network as networks
 from sbnn.hls import reference
 from sbnn.hls.finn_constants import LoweringError
-from sbnn.hls.finn_read import SUPPORTED
 from sbnn.hls.lower import compare, lower, lower_with_report
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (200, 8, 8), np.uint8)
@@ -258,9 +257,6 @@ def test_comparison_notices_one_changed_number(what):
         compare(broken, model, IMAGES)
     wanted = "layer fc3: image " if neuron is None else f"layer fc1: neuron {neuron} is "
     assert str(error.value).startswith(wanted)
-
-
-LIST = ", ".join(SUPPORTED)
 
 
 @pytest.mark.parametrize("name", ["digits", "digits-xi", "digits-bnn"])

@@ -45,24 +45,38 @@ def run_as_stored(model: ModelProto, images: np.ndarray, divisor: int) -> tuple[
     """Run (B, 8, 8) uint8 images through a stored graph as its author does, one after the other.
 
     Returns:
-        the (B, ...) outputs, and {tensor: (B, ...)} of every quantizer's output.
+        the (B, ...) outputs, and {tensor: (B, ...)} of every quantizer's output, as levels from 0 on.
     """
     graph = ModelWrapper(model, make_deepcopy=True).transform(InferShapes())
     constants = {tensor.name for tensor in model.graph.initializer}
     name = next(v.name for v in model.graph.input if v.name not in constants)
-    watched = [n.output[0] for n in model.graph.node if n.op_type in ("BipolarQuant", "Quant")]
-    outputs, levels = [], {tensor: [] for tensor in watched}
+    watched = [n for n in model.graph.node if n.op_type in ("BipolarQuant", "Quant")]
+    outputs, levels = [], {node.output[0]: [] for node in watched}
     for image in images:
         given = {name: (image[None, None] / np.float32(divisor)).astype(np.float32)}
         tensors = execute_onnx(graph, given, return_full_exec_context=True)
         outputs.append(tensors[model.graph.output[0].name][0])
-        for tensor in watched:
-            levels[tensor].append(tensors[tensor])
+        for node in watched:
+            levels[node.output[0]].append(levels_of(node, tensors))
     return np.array(outputs), {tensor: np.concatenate(found) for tensor, found in levels.items()}
 
 
+def levels_of(node, tensors):
+    """Return which level each value of a quantizer's output is."""
+    values, (scale, *more) = (
+        tensors[node.output[0]],
+        [tensors[name] for name in node.input[1:]],
+    )
+    if node.op_type == "BipolarQuant":
+        return (values > 0).astype(np.uint8)
+    signed = next(a.i for a in node.attribute if a.name == "signed")
+    narrow = next(a.i for a in node.attribute if a.name == "narrow")
+    lowest = (narrow - 2 ** (more[1] - 1)) if signed else 0
+    return np.rint(values / scale + more[0] - lowest)
+
+
 def check_entry(name):
-    """Hidden bits, classes and, where they are exact, scores against the stored file's own execution."""
+    """Hidden values, classes and, where they are exact, scores against the stored file's own execution."""
     images = zoo_images()
     model, result = lowered(name, images)
     outputs, levels = run_as_stored(model, images, 255)
@@ -71,14 +85,15 @@ def check_entry(name):
         -len(found.hidden) :
     ]
     hidden = [
-        bits
-        for layer, bits in zip(result.network.layers, found.hidden, strict=False)
+        (layer, values)
+        for layer, values in zip(result.network.layers, found.hidden, strict=False)
         if not layer.pool
     ]
-    for wanted, bits in zip(activations[-len(hidden) :], hidden, strict=True):
+    for wanted, (layer, values) in zip(activations[-len(hidden) :], hidden, strict=True):
         wanted = wanted.transpose(0, 2, 3, 1) if wanted.ndim == 4 else wanted
-        assert np.array_equal(wanted > 0, bits)
-        assert (bits.any(0) & ~bits.all(0)).mean() > 0.2, "the test needs neurons that change"
+        assert np.array_equal(wanted, values)
+        assert (values.min(0) < values.max(0)).mean() > 0.2, "the test needs neurons that change"
+        assert len(np.unique(values)) > (layer.levels + 1) / 2, "the test needs most levels"
     flat = outputs.reshape(len(images), -1)
     classes = flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
     assert np.array_equal(found.classes, classes)

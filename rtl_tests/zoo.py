@@ -12,10 +12,15 @@ from brevitas import nn as qnn
 from brevitas.core.scaling import ScalingImplType
 from brevitas.export import export_qonnx
 from brevitas.quant import (
+    Int8ActPerTensorFloat,
     Int8WeightPerChannelFloat,
+    Int8WeightPerTensorFixedPoint,
+    Int8WeightPerTensorFloat,
     SignedBinaryActPerTensorConst,
     SignedBinaryWeightPerTensorConst,
     SignedTernaryWeightPerTensorConst,
+    Uint8ActPerTensorFixedPoint,
+    Uint8ActPerTensorFloat,
 )
 from onnx import ModelProto
 from torch import nn
@@ -44,6 +49,17 @@ class PerChannelBinary(SignedBinaryWeightPerTensorConst):
     scaling_impl_type = ScalingImplType.STATS
     scaling_stats_op = "ave"
     scaling_per_output_channel = True
+
+
+class UpTo8(Int8ActPerTensorFloat):
+    """Levels from -8 on, whatever the number of bits."""
+
+    scaling_impl_type = ScalingImplType.CONST
+    min_val, max_val = -8.0, 8.0
+
+
+class UpTo16(UpTo8):
+    min_val, max_val = -16.0, 16.0
 
 
 class ByName(nn.Module):
@@ -98,6 +114,14 @@ def conv(channels, outputs, kernel, weights, **options):
     return qnn.QuantConv2d(
         channels, outputs, kernel, weight_quant=weights, **{"bias": False, **options}
     )
+
+
+def relu(bit_width, kind=Uint8ActPerTensorFloat):
+    return qnn.QuantReLU(bit_width=bit_width, act_quant=kind)
+
+
+def signed(bit_width, kind=Int8ActPerTensorFloat):
+    return qnn.QuantIdentity(bit_width=bit_width, act_quant=kind)
 
 
 def centred(x):
@@ -311,6 +335,99 @@ def few_levels():
     return net
 
 
+def few_bits(weight_bits, act_bits, weights=Int8WeightPerTensorFloat, last=None):
+    """An MLP of stock layers: w-bit weights, v-bit ReLUs, as `QuantLinear(weight_bit_width=w)` writes it."""
+    options = {"weight_bit_width": weight_bits} if weight_bits > 1 else {}
+    return ByName(
+        nn.Sequential(
+            nn.Flatten(),
+            bits(),
+            linear(64, 24, weights, **options),
+            nn.BatchNorm1d(24),
+            relu(act_bits),
+            linear(24, 16, weights, **options),
+            nn.BatchNorm1d(16),
+            relu(act_bits),
+            linear(16, 10, weights if last is None else last, bias=True, **options),
+        ),
+        before=centred,
+    )
+
+
+def signed_levels():
+    """Activations of 2 and 3 bits around 0, powers of two as scales: sums that tie are rounded to even."""
+    return ByName(
+        nn.Sequential(
+            nn.Flatten(),
+            bits(),
+            linear(64, 24, Int8WeightPerTensorFixedPoint, weight_bit_width=3),
+            signed(2, UpTo8),
+            linear(24, 16, Int8WeightPerTensorFixedPoint, weight_bit_width=2),
+            nn.Hardtanh(-20.0, 20.0),
+            signed(3, UpTo16),
+            linear(16, 10, Ternary),
+        ),
+        before=centred,
+    )
+
+
+def few_bits_of_pixels():
+    """Few-bit weights on the 8-bit pixels themselves, ReLU and quantizer apart."""
+    return ByName(
+        nn.Sequential(
+            nn.Flatten(),
+            linear(64, 20, Int8WeightPerChannelFloat, weight_bit_width=4),
+            nn.BatchNorm1d(20),
+            nn.ReLU(),
+            qnn.QuantIdentity(bit_width=3, act_quant=Uint8ActPerTensorFloat),
+            linear(20, 10, Int8WeightPerTensorFloat, weight_bit_width=3),
+        )
+    )
+
+
+def conv_few_bits():
+    """2-bit weights and activations, padded with 0 and pooled."""
+    return ByName(
+        nn.Sequential(
+            bits(),
+            conv(1, 6, 3, Int8WeightPerTensorFloat, weight_bit_width=2),
+            nn.BatchNorm2d(6),
+            relu(2),
+            nn.MaxPool2d(2),
+            conv(
+                6,
+                8,
+                3,
+                Int8WeightPerTensorFloat,
+                weight_bit_width=2,
+                weight_narrow_range=False,  # -2, -1, 0, 1
+                padding=1,
+            ),
+            nn.BatchNorm2d(8),
+            relu(2),
+            nn.Flatten(),
+            linear(72, 10, Int8WeightPerTensorFloat, weight_bit_width=2, bias=True),
+        ),
+        before=centred,
+    )
+
+
+def conv_per_channel():
+    """4-bit weights with a scale per channel, activations of 4 bits."""
+    return ByName(
+        nn.Sequential(
+            conv(1, 5, 3, Int8WeightPerChannelFloat, weight_bit_width=4, padding=1),
+            nn.BatchNorm2d(5),
+            relu(4),
+            conv(5, 6, 3, Int8WeightPerChannelFloat, weight_bit_width=4, stride=2),
+            nn.BatchNorm2d(6),
+            relu(4, Uint8ActPerTensorFixedPoint),
+            View(),
+            linear(54, 10, Int8WeightPerTensorFloat, weight_bit_width=4),
+        )
+    )
+
+
 @dataclass(frozen=True)
 class Entry:
     """One network: how to build it, and how to export it."""
@@ -340,6 +457,21 @@ ZOO = {
     "conv-scaled-pool": Entry(conv_scaled, {**TS, "opset_version": 17}),
     "conv-pixels": Entry(conv_pixels, TS),
     "conv-only": Entry(conv_only, DYNAMO),
+    "mlp-1w2a": Entry(lambda: few_bits(1, 2, Dense), TS),
+    "mlp-2w2a": Entry(lambda: few_bits(2, 2), TS),
+    "mlp-2w2a-dynamo": Entry(lambda: few_bits(2, 2), DYNAMO),
+    "mlp-4w4a": Entry(lambda: few_bits(4, 4), TS),
+    "mlp-4w4a-dynamo": Entry(lambda: few_bits(4, 4), DYNAMO),
+    "mlp-ternary-2a": Entry(lambda: few_bits(1, 2, Ternary), TS),
+    "mlp-3w3a": Entry(
+        lambda: few_bits(3, 3, Int8WeightPerChannelFloat, Int8WeightPerTensorFloat),
+        {**TS, "opset_version": 17},
+    ),
+    "signed-levels": Entry(signed_levels, TS),
+    "few-bits-of-pixels": Entry(few_bits_of_pixels, TS),
+    "conv-2w2a": Entry(conv_few_bits, TS),
+    "conv-2w2a-dynamo": Entry(conv_few_bits, DYNAMO),
+    "conv-4w4a-per-channel": Entry(conv_per_channel, TS),
 }
 
 
@@ -369,6 +501,12 @@ def shaken(net: nn.Module, seed: int) -> nn.Module:
                     signs = torch.where(draw(module.weight, 0, 1) < 0.4, -1.0, 1.0)
                     module.weight.copy_(draw(module.weight, 0.4, 1.5) * signs)
                     module.bias.copy_(draw(module.bias, -0.3, 0.3))
+    net.eval()
+    for module in net.modules():  # activations take their scales from what they see
+        if isinstance(module, (qnn.QuantReLU, qnn.QuantIdentity)):
+            module.train()
+    with torch.no_grad():
+        net(torch.rand(64, 1, 8, 8, generator=generator))
     return net.eval()
 
 
