@@ -193,6 +193,8 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 ones=resolved.layer.ones,
                 pool=resolved.layer.pool,
                 value_bits=resolved.layer.value_bits,
+                weight_bits=resolved.layer.weight_bits,
+                output_bits=resolved.layer.output.bits,
                 xi_frac=resolved.layer.xi_frac,
                 latency_cycles=layer.latency_cycles,
                 cost=Cost(

@@ -109,7 +109,8 @@ def _streams(manifest: Manifest, family: str) -> dict[str, float]:
     for segment in manifest.segments[:-1]:
         words = segment.queue_depth
         values["address_bit"] = values.get("address_bit", 0) + (words - 1).bit_length()
-        values["memory"] += _memory(family, by_name[segment.layers[-1]].mh, words)
+        last = by_name[segment.layers[-1]]
+        values["memory"] += _memory(family, last.mh * last.output_bits, words)
     return {name: value for name, value in values.items() if value}
 
 

@@ -52,6 +52,8 @@ class LayerFacts:
         ones: connections.
         pool: the connections are those of a max pool, and no weights.
         value_bits: bits of each incoming value.
+        weight_bits: bits of the largest weight.
+        output_bits: bits of each outgoing value; scores have their own width.
         xi_frac: F of xi = k / 2^F.
         latency_cycles: registers from input to output.
         cost: what it is made of.
@@ -64,6 +66,8 @@ class LayerFacts:
     ones: int
     pool: bool
     value_bits: int
+    weight_bits: int
+    output_bits: int
     xi_frac: int
     latency_cycles: int
     cost: Cost
@@ -328,6 +332,9 @@ def _layer(table: dict[str, Any]) -> LayerFacts:
         ones=int(table["ones"]),
         pool=bool(table["pool"]),
         value_bits=int(table["value_bits"]),
+        # Bitstreams made before weights and outputs had bits of their own say nothing of them.
+        weight_bits=int(table.get("weight_bits", 1)),
+        output_bits=int(table.get("output_bits", 1)),
         xi_frac=int(table["xi_frac"]),
         latency_cycles=int(table["latency_cycles"]),
         cost=Cost(

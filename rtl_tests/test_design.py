@@ -43,6 +43,18 @@ def test_random_networks(seed):
     check_core(design, folder, images, **STALLS, seed=seed)
 
 
+@pytest.mark.parametrize(
+    "seed", [7, *(pytest.param(n, marks=pytest.mark.regress) for n in range(100, 130))]
+)
+def test_few_bit_networks(seed):
+    """Weights and values of up to 4 bits, both rails, some with xi."""
+    network = random_network(seed, 24, bits=4)
+    design, folder = core_of(network, choices_of(seed))
+    images = random_images(network, 60, seed)
+    check_core(design, folder, images)
+    check_core(design, folder, images, **STALLS, seed=seed)
+
+
 @pytest.mark.parametrize("model", DIGITS)
 def test_digits(model):
     """xi = 0, learned xi and dense +-1 through the whole chain, every test image, all kinds of stalls."""

@@ -16,10 +16,18 @@ from sbnn.train.data import find, load, sample_images
 REAL = ["lenet-sbnn95", "fashion-sbnn95"]
 
 
-@pytest.mark.parametrize("seed", [0, 8, 9, 11, 17])
-def test_random_conv_networks(seed):
+@pytest.mark.parametrize(
+    ("seed", "bits"),
+    [
+        *((seed, 1) for seed in (0, 8, 9, 11, 17)),
+        (3, 4),
+        *(pytest.param(seed, 1, marks=pytest.mark.regress) for seed in range(100, 150)),
+        *(pytest.param(seed, 4, marks=pytest.mark.regress) for seed in range(100, 130)),
+    ],
+)
+def test_random_conv_networks(seed, bits):
     """Latency and interval equal the cycle model's, every class and score the reference's."""
-    network = random_conv_network(seed)
+    network = random_conv_network(seed, largest=9 if bits == 1 else 7, bits=bits)
     levels = int(np.random.default_rng(seed).integers(1, 4))
     design, folder = core_of(
         network, Choices(levels_per_stage=levels, family=["", "xc7"][seed % 2])
@@ -30,12 +38,6 @@ def test_random_conv_networks(seed):
     check_core(design, folder, images, bursts=1, send=95, receive=95, tlast="batch")
     check_core(design, folder, images, "resets", resets=4)
     check_core(design, folder, images, "short_images")
-
-
-@pytest.mark.regress
-@pytest.mark.parametrize("seed", range(100, 150))
-def test_more_random_conv_networks(seed):
-    test_random_conv_networks(seed)
 
 
 @pytest.mark.parametrize("model", ["digits-conv", "digits-grey"])

@@ -1,5 +1,7 @@
 """What our layers are compared with computes the same layer: every baseline equals the reference in RTL."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from simulate import CACHE, run_cocotb, verilate
@@ -146,3 +148,8 @@ def test_what_a_baseline_cannot_express_is_refused():
     with pytest.raises(NetworkError) as caught:
         emit_plus(tilted, np.ones(12, bool), "p", 2)
     assert str(caught.value) == "layer s: xi is not 0, baselines need xi = 0"
+    with pytest.raises(NetworkError) as caught:
+        emit_plus(replace(layer, weight=3 * layer.weight), np.ones(12, bool), "p", 2)
+    assert str(caught.value) == (
+        "layer s: weights, inputs and outputs have 2, 1 and 1 bits, baselines need 1"
+    )

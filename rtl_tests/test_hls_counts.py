@@ -19,8 +19,14 @@ def as_counted(row):
 
 @pytest.mark.parametrize("levels", [1, 3])
 def test_equals_what_writing_counts(levels):
-    compared = set()
-    for network in [*map(random_network, range(100)), *map(random_conv_network, range(10))]:
+    compared, more = set(), set()
+    networks = [
+        *map(random_network, range(80)),
+        *map(random_conv_network, range(10)),
+        *(random_network(seed, largest=20, bits=4) for seed in range(40)),
+        *(random_conv_network(seed, largest=6, bits=3) for seed in range(10)),
+    ]
+    for network in networks:
         written, counted = (make(network, Choices(levels)) for make in (make_design, count_design))
         for layer, row, count in zip(written.layers, written.rows, counted.layers, strict=True):
             if not as_counted(row):
@@ -41,11 +47,16 @@ def test_equals_what_writing_counts(levels):
             )
             xi = bool(row.layer.xi_num.any())
             compared.add((row.layer.rails, xi, row.layer.is_last, row.layer.value_bits))
+            more.add((row.layer.weight_bits, row.layer.output.bits, row.layer.pool))
         if all(map(as_counted, written.rows)):
             assert counted.ii_cycles == written.ii_cycles
             assert counted.latency_cycles == written.latency_cycles
     assert {(1, True, False, 1), (1, False, False, 1), (2, False, False, 1)} <= compared
     assert {(1, True, True, 1), (1, True, False, 8)} <= compared
+    assert (
+        {weights for weights, _, _ in more} == {outputs for _, outputs, _ in more} == {1, 2, 3, 4}
+    )
+    assert {outputs for _, outputs, pool in more if pool} > {1, 2}
 
 
 def test_a_dense_twin_costs_half_the_inputs():

@@ -3,12 +3,15 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from networks import random_network
+from networks import pool_layer, random_network
 
 from sbnn.hls import reference
+from sbnn.hls.layer import check_layer
+from sbnn.hls.maps import FeatureMap
 from sbnn.hls.network import InputEncoding, Network, NetworkError, SparseLayer, load
 
 
@@ -23,13 +26,27 @@ def layer(**changes):
     return SparseLayer(**(fields | changes))
 
 
+def hidden(levels):
+    """Return a first layer with these levels of each output."""
+    threshold = np.array([list(row) for row in levels], np.int64)
+    count = len(threshold)
+    return layer(
+        weight=np.ones((count, 4), np.uint8),
+        xi_num=np.zeros(count, np.int64),
+        threshold=threshold,
+        invert=np.zeros(count, bool),
+        offset=None,
+    )
+
+
 def network(*layers, shape=(4,)):
     return Network("net", InputEncoding(shape, 128), layers)
 
 
+@pytest.mark.parametrize("bits", [1, 4])
 @pytest.mark.parametrize("seed", range(5))
-def test_file_gives_the_network_back(tmp_path, seed):
-    first = random_network(seed)
+def test_file_gives_the_network_back(tmp_path, seed, bits):
+    first = random_network(seed, bits=bits)
     first.save(tmp_path / "a.npz")
     again = load(tmp_path / "a.npz")
     assert again.digest() == first.digest()
@@ -63,6 +80,25 @@ def test_arrays_cannot_be_written():
         ([layer(rails=3)], "layer fc1: 3 rails, needs 1 or 2"),
         ([layer(offset=None)], "layer fc1: needs offset"),
         ([layer(threshold=np.zeros((3, 1), np.int64))], "layer fc1: cannot have threshold"),
+        (
+            [layer(weight=16 * np.eye(3, 4, dtype=np.uint8))],
+            "layer fc1: a weight is 16, needs at most 15",
+        ),
+        (
+            [
+                hidden([[0, 2, 1], [0, 1, 2]]),
+                layer(name="fc2", weight=np.eye(3, 2, dtype=np.uint8)),
+            ],
+            "layer fc1: the levels of output 0 are [0, 2, 1], need to ascend",
+        ),
+        (
+            [hidden([range(16)] * 2), layer(name="fc2")],
+            "layer fc1: threshold has shape (2, 16), needs 1 to 15 levels an output",
+        ),
+        (
+            [hidden([[0, 1]] * 2), layer(name="fc2", weight=np.eye(3, 2, dtype=np.uint8))],
+            "layer fc2: takes 1-bit values, gets 2-bit ones",
+        ),
         (
             [layer(offset=np.zeros(2, np.int64))],
             "layer fc1: offset is int64 (2,), needs int64 (3,)",
@@ -120,8 +156,28 @@ def test_header_cannot_ask_for_more_than_the_file_holds(tmp_path):
 
 def test_reach_is_attained_and_never_left():
     for seed in range(30):
-        first = random_network(seed, largest=7).layers[0]
-        bits = (np.arange(1 << first.inputs)[:, None] >> np.arange(first.inputs) & 1).astype(bool)
-        sums = reference.accumulate(first, bits)
-        low, high = first.reach()
-        assert (sums.min(0) == low).all() and (sums.max(0) == high).all()
+        for first in (random_network(seed, largest=7).layers[0], *few_bit_layers(seed)):
+            ends = np.array([0, first.peak], np.uint8)  # a sum is extreme where every input is
+            values = ends[np.arange(1 << first.inputs)[:, None] >> np.arange(first.inputs) & 1]
+            sums = reference.accumulate(first, values)
+            low, high = first.reach()
+            assert (sums.min(0) == low).all() and (sums.max(0) == high).all()
+
+
+def few_bit_layers(seed):
+    return [layer for layer in random_network(seed, 7, bits=4).layers if layer.inputs <= 7]
+
+
+def test_a_pool_of_several_bits_is_one():
+    """Its weights say which taps a channel has: no other input, none twice, no second rail."""
+    pool = pool_layer("pool", FeatureMap(4, 4, 2, 3), 2, np.array([False, True]))
+    check_layer(pool, last=False)
+    assert (pool.levels, pool.output.bits) == (7, 3)
+    for weight in (2 * pool.weight, pool.weight[:, ::-1]):
+        with pytest.raises(NetworkError) as caught:
+            check_layer(replace(pool, weight=weight), last=False)
+        assert str(caught.value) == (
+            "layer pool: pools 3-bit values, needs weight 1 for each tap of its own channel and nothing else"
+        )
+    with pytest.raises(NetworkError, match="layer pool: cannot have threshold"):
+        check_layer(replace(pool, threshold=np.ones((2, 1), np.int64)), last=False)

@@ -106,7 +106,7 @@ def _layers(facts: Facts) -> list[Stage]:
         else:
             lut, total = facts.estimate[layer.name], sum(facts.estimate.values())
             counts = (("LUT", f"~{lut:,}"), ("FF", "not run"))
-        bits = layer.mh * (facts.manifest.score_bits if layer is last else 1)
+        bits = layer.mh * (facts.manifest.score_bits if layer is last else layer.output_bits)
         latency = ("latency", f"{layer.latency_cycles}")
         before, after = _around(facts, seen)
         if seen.pool:

@@ -58,8 +58,13 @@ def histogram(layer: SparseLayer) -> Node:
     return svg(W, H, *bars, *axes, label=label, class_="plot")
 
 
+def counts_bits(layer: SparseLayer) -> bool:
+    """Return whether a neuron's sum is how many of its ones are on."""
+    return not layer.xi_num.any() and layer.value_bits == layer.weight_bits == 1
+
+
 def thresholds(layer: SparseLayer) -> Node | None:
-    """Return a drawing of each hidden neuron's threshold against its ones, None for the last layer."""
+    """Return a drawing of each hidden neuron's thresholds against its ones, None for the last layer."""
     if layer.threshold is None or layer.invert is None:
         return None
     scale = 1 << layer.xi_frac
@@ -79,7 +84,7 @@ def thresholds(layer: SparseLayer) -> Node | None:
         return LEFT + width * n / xs[1], TOP + height * (ys[1] - t) / (ys[1] - ys[0])
 
     parts = []
-    if not layer.xi_num.any() and layer.value_bits == 1:
+    if counts_bits(layer):
         end = min(xs[1], ys[1])
         (x0, y0), (x1, y1) = at(0, 0), at(end, end)
         line = f"M{number(x0)} {number(y0)}L{number(x1)} {number(y1)}"

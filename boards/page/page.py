@@ -8,7 +8,7 @@ from sbnn.boards.page.dataflow import dataflow
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.kernels import are_visible, kernel_tiles
 from sbnn.boards.page.markup import Node, document, element, extend, figure, path_text, table
-from sbnn.boards.page.neurons import figures, histogram, thresholds
+from sbnn.boards.page.neurons import counts_bits, figures, histogram, thresholds
 from sbnn.boards.page.reports import Accuracy, NotRun, Route, Synthesis
 from sbnn.boards.page.sparsity import receptive_image, sparsity_map
 from sbnn.boards.page.state import State
@@ -214,7 +214,7 @@ def _layers(facts: Facts) -> Iterable[Node]:
         plots = [figure(histogram(layer), "Ones per neuron.")]
         dots = thresholds(layer)
         if dots is not None:
-            guided = not layer.xi_num.any() and layer.value_bits == 1
+            guided = counts_bits(layer)
             guide = "; on the dashed line a neuron needs all its ones" * guided
             plots.append(
                 figure(

@@ -173,6 +173,12 @@ def decide(layer: SparseLayer, output: int, count: str, largest: int, base: int)
     """
     if layer.xi_num.any():
         raise NetworkError(f"layer {layer.name}: xi is not 0, baselines need xi = 0")
+    bits = (layer.weight_bits, layer.value_bits, layer.output.bits)
+    if bits != (1, 1, 1):
+        raise NetworkError(
+            f"layer {layer.name}: weights, inputs and outputs have {bits[0]}, {bits[1]} and {bits[2]} bits, "
+            "baselines need 1"
+        )
     if layer.offset is not None:
         size, scale = score_bits(layer), layer.xi_frac + 1
         constant = (int(layer.offset[output]) + (base << scale)) % (1 << size)
