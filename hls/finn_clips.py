@@ -10,6 +10,7 @@ from qonnx.custom_op.general.intquant import max_int, min_int
 from sbnn.hls.finn_constants import LoweringError, per_output, positive_scalar, read_constant
 from sbnn.hls.finn_edit import add_constant, bypass, clip_limits
 from sbnn.hls.finn_levels import rounding_cut
+from sbnn.hls.finn_ops import CLIPS
 from sbnn.hls.finn_weights import read_quant
 
 
@@ -24,10 +25,7 @@ def absorb_clips(model: ModelWrapper) -> bool:
         if quant.op_type != "Quant" or model.get_initializer(quant.input[0]) is not None:
             continue
         while (node := model.find_producer(quant.input[0])) is not None:
-            if (
-                node.op_type not in ("Relu", "Clip")
-                or len(model.find_consumers(node.output[0])) > 1
-            ):
+            if node.op_type not in CLIPS or len(model.find_consumers(node.output[0])) > 1:
                 break
             _absorb(model, node, quant)
             bypass(model, node)

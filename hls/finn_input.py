@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 import numpy as np
-from onnx import TensorProto
+from onnx import TensorProto, helper
 from qonnx.core.datatype import DataType
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.custom_op.general.intquant import max_int, min_int
@@ -18,14 +18,15 @@ from sbnn.hls.finn_edit import (
     bypass,
     clip_limits,
     insert_behind,
+    put_in_order,
     scalar_step,
 )
-from sbnn.hls.finn_ops import AFFINE, QONNX_DOMAIN, QUANTIZERS, RISING, SHAPING
+from sbnn.hls.finn_ops import AFFINE, CLIPS, QONNX_DOMAIN, QUANTIZERS, RISING, SHAPING
 from sbnn.hls.finn_weights import read_quant
 from sbnn.hls.network import MAX_WEIGHTS
 
 PIXELS = 256
-ONLY = "supported are two levels, or 8-bit pixels times a scale"
+ONLY = "supported are 2 to 16 levels, or 8-bit pixels times a scale"
 
 
 def adapt_input(model: ModelWrapper, divisor: int | None) -> bool:
@@ -131,7 +132,8 @@ def take_pixels(model: ModelWrapper) -> bool:
     """Write what makes bits of pixels as one comparison, what only scales them as Mul and Add.
 
     Every pixel is followed exactly, so any quantizer or clip may stand there. A chain of scalings and a
-    BipolarQuant that is on for bright pixels stays as it is.
+    BipolarQuant that is on for bright pixels stays as it is. A quantizer of 3 to 16 levels becomes a layer of
+    its own: a Conv that gives each pixel as it is, in front of it.
 
     Raises:
         LoweringError: the pixels become more than two levels that are no scaling of them.
@@ -148,7 +150,7 @@ def take_pixels(model: ModelWrapper) -> bool:
             if step is None:
                 return False
             values = [_apply(step, value) for value in values]
-        elif node.op_type in (*QUANTIZERS, "MultiThreshold", "Clip"):
+        elif node.op_type in (*QUANTIZERS, "MultiThreshold", *CLIPS):
             values = _levels(model, node, values)
             plain &= node.op_type == "BipolarQuant"
         elif node.op_type not in SHAPING:
@@ -157,8 +159,10 @@ def take_pixels(model: ModelWrapper) -> bool:
         if node.op_type in SHAPING:
             continue
         passed.append(node)
-        if node.op_type != "Clip" and node.op_type not in AFFINE and len(set(values)) <= 2:
+        if node.op_type not in (*CLIPS, *AFFINE) and len(set(values)) <= 2:
             return _write_bits(model, passed, values, plain)
+    if not plain and passed[-1].op_type in ("Quant", "MultiThreshold") and len(set(values)) <= 16:
+        return _give_a_layer(model, passed)
     return not plain and _write_scaling(model, passed, values)
 
 
@@ -173,6 +177,8 @@ def _apply(step: tuple[str, Fraction], value: Fraction) -> Fraction:
 
 def _levels(model: ModelWrapper, node: Any, values: Sequence[Fraction]) -> list[Fraction]:
     """Return what a quantizer or a clip makes of each value."""
+    if node.op_type == "Relu":
+        return [max(value, Fraction(0)) for value in values]
     if node.op_type == "Clip":
         least, most = clip_limits(model, node)
         if not (math.isfinite(least) and math.isfinite(most)):
@@ -246,6 +252,35 @@ def _write_bits(
         if operation == "BipolarQuant":
             made.name, made.domain = last.name, QONNX_DOMAIN
         tensor = made.output[0]
+    return True
+
+
+def _give_a_layer(model: ModelWrapper, passed: Sequence[Any]) -> bool:
+    """Put a Conv of 1 x 1 and weight 1 in front of the nodes, where the pixels are a map."""
+    tensor, shaping = model.graph.input[0].name, []
+    while len(model.get_tensor_shape(tensor)) != 4:
+        (node,) = [node for node in model.graph.node if tensor in node.input]
+        if node.op_type not in SHAPING:
+            raise LoweringError(
+                f"node {passed[-1].name}: makes few levels of pixels that are no map, {ONLY}"
+            )
+        tensor = node.output[0]
+    source, channels = tensor, model.get_tensor_shape(tensor)[1]
+    while tensor != passed[-1].output[0]:
+        (node,) = [node for node in model.graph.node if tensor in node.input]
+        shaping += [node] if node.op_type in SHAPING else []
+        tensor = node.output[0]
+    readers = [node for node in model.graph.node if tensor in node.input]
+    name = f"{passed[-1].name}_pixels"
+    identity = add_constant(model, name, np.eye(channels).reshape(channels, channels, 1, 1))
+    conv = helper.make_node("Conv", [source, identity], [f"{name}_out"], name, kernel_shape=[1, 1])
+    model.graph.node.insert(0, conv)
+    ordered, last = [model.graph.node[0], *passed, *shaping], source
+    for node in ordered:
+        node.input[0], last = last, node.output[0]
+    for reader in readers:
+        reader.input[list(reader.input).index(tensor)] = last
+    put_in_order(model, ordered)
     return True
 
 

@@ -12,7 +12,6 @@ from sbnn.hls.finn_edit import attribute
 from sbnn.hls.finn_weights import read_quant
 from sbnn.hls.thresholds import BITS, SIGN, Cut, Levels
 
-ACTIVATIONS = ("BipolarQuant", "Quant", "MultiThreshold")
 MOST_LEVELS = 15  # cuts of an activation of 4 bits
 HALF = Fraction(1, 2)
 

@@ -4,10 +4,12 @@ QONNX_DOMAIN = "qonnx.custom_op.general"
 DOMAINS = (QONNX_DOMAIN, "onnx.brevitas", "finn.custom_op.general", "finn")
 
 QUANTIZERS = ("Quant", "IntQuant", "BipolarQuant")
+ACTIVATIONS = ("BipolarQuant", "Quant", "MultiThreshold")
 CUSTOM = (*QUANTIZERS, "MultiThreshold")
 AFFINE = ("Add", "Sub", "Mul", "Div", "BatchNormalization")
 SHAPING = ("Flatten", "Reshape", "Identity", "Unsqueeze", "Squeeze", "Transpose")
 PRODUCTS = ("MatMul", "Conv")
+CLIPS = ("Relu", "Clip")
 # Rising through 0: in front of a sign they change nothing.
 RISING = ("Clip", "Tanh", "LeakyRelu", "Elu", "Selu", "Softsign")
 SUPPORTED = (

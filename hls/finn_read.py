@@ -8,8 +8,8 @@ import numpy as np
 
 from sbnn.hls.finn_constants import LoweringError, positive_scalar, read_constant, read_stages
 from sbnn.hls.finn_layout import Layout, read_pool_window, read_window
-from sbnn.hls.finn_levels import ACTIVATIONS, Activation, read_activation
-from sbnn.hls.finn_ops import AFFINE, PRODUCTS, SHAPING, SUPPORTED
+from sbnn.hls.finn_levels import Activation, read_activation
+from sbnn.hls.finn_ops import ACTIVATIONS, AFFINE, PRODUCTS, SHAPING, SUPPORTED
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.finn_weights import Weights, read_weights
 from sbnn.hls.layer import WeightArray

@@ -100,6 +100,13 @@ def layer_names(model: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def free_name(name: str, taken: tuple[str, ...]) -> str:
+    """Return a name that no layer has yet."""
+    while name in taken:
+        name += "_"
+    return name
+
+
 def _products(model: Any) -> Iterator[Any]:
     return (node for node in model.graph.node if node.op_type in ("MatMul", "Gemm", "Conv"))
 

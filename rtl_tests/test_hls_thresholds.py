@@ -9,15 +9,16 @@ import pytest
 
 from sbnn.hls import reference
 from sbnn.hls.network import NetworkError, SparseLayer
-from sbnn.hls.thresholds import BITS, Levels, Stage, fold, prove, reachable
+from sbnn.hls.thresholds import BITS, SIGN, Cut, Levels, Stage, fold, prove, reachable
 
 
-def case(seed, inputs=7, value_bits=1):
+def case(seed, inputs=7, value_bits=1, weight_bits=1):
     """Return a layer of 6 neurons, and BatchNorms that often tie exactly."""
     rng = np.random.default_rng(seed)
     mh, rails, frac = 6, int(rng.choice([1, 2])), int(rng.integers(0, 4))
-    rails = rails if value_bits == 1 else 1
-    w01 = rng.random((mh, inputs * rails)) < rng.choice([0.1, 0.4, 0.9])
+    weight = rng.random((mh, inputs * rails)) < rng.choice([0.1, 0.4, 0.9])
+    if weight_bits > 1:
+        weight = weight * rng.integers(1, 1 << weight_bits, weight.shape)
     xi_num = rng.integers(-(1 << frac), (1 << frac) + 1, mh) * int(rng.choice([0, 1]))
     eta = [Fraction(int(rng.integers(1, 9)), 4) for _ in range(mh)]
     stages = []
@@ -28,18 +29,32 @@ def case(seed, inputs=7, value_bits=1):
         mean = eta[j] * Fraction(int(rng.integers(-8, 9)), 1 << frac)
         post = Fraction(int(rng.choice([0, 0, 1, -2, 5])), 3)
         stages.append([Stage(scale, -mean, variance, post)])
-    layer = SparseLayer("fc1", w01.astype(np.uint8), xi_num.astype(np.int64), frac, rails, value_bits=value_bits)
+    layer = SparseLayer(
+        "fc1", weight.astype(np.uint8), xi_num.astype(np.int64), frac, rails, value_bits=value_bits
+    )
     return layer, eta, stages
 
 
-def positive(stage, z):
-    """Return whether (z + pre) * scale / sqrt(variance) + post >= 0, by cases on the signs."""
-    a, b = (z + stage.pre) * stage.scale, -stage.post  # a / root >= b
-    if b <= 0 <= a:
-        return True
-    if a <= 0 <= b:
-        return a == b == 0
-    return (a * a >= b * b * stage.variance) == (a > 0) if a * a != b * b * stage.variance else True
+def random_cuts(seed, levels):
+    """Return 1 to 15 cuts per neuron around what `case` reaches; each is strict or not."""
+    rng = np.random.default_rng(seed)
+    places = [sorted(rng.integers(-9, 10, levels).tolist()) for _ in range(6)]
+    strict = [sorted(row) for row in rng.random((6, levels)) < 0.5]
+    return [
+        [Cut(Fraction(at, 2), bool(above)) for at, above in zip(row, own, strict=True)]
+        for row, own in zip(places, strict, strict=True)
+    ]
+
+
+def reached(cut, stage, z):
+    """Return whether (z + pre) * scale / sqrt(variance) + post reaches a cut, by cases on the signs."""
+    a, b = (z + stage.pre) * stage.scale, cut.at - stage.post  # a / root against b
+    squares, limit = a * a, b * b * stage.variance
+    if (a >= 0) == (b >= 0) and squares == limit:
+        return not cut.strict
+    if (a >= 0) != (b >= 0):
+        return a >= 0
+    return (squares > limit) == (a >= 0)
 
 
 def values_of(layer):
@@ -59,29 +74,42 @@ def test_fold_agrees_for_values_of_two_bits(seed):
     agrees_for_every_input(seed, bare, eta, stages, Levels(Fraction(3, 4), Fraction(-1)))
 
 
-def agrees_for_every_input(seed, bare, eta, stages, levels):
-    threshold, invert = fold(bare, eta, stages, levels)
+@pytest.mark.parametrize("weight_bits", [1, 3])
+@pytest.mark.parametrize("levels", [2, 3, 15])
+def test_fold_agrees_for_several_levels(weight_bits, levels):
+    for seed in range(4):
+        bare, eta, stages = case(seed, 4, 2, weight_bits)
+        cuts = random_cuts(seed, levels)
+        values = Levels(Fraction(1, 2), Fraction(-3, 4))
+        agrees_for_every_input(seed, bare, eta, stages, values, cuts)
+
+
+def agrees_for_every_input(seed, bare, eta, stages, levels, cuts=None):
+    threshold, invert = fold(bare, eta, stages, levels, cuts)
     layer = replace(bare, threshold=threshold, invert=invert)
     vectors = values_of(layer)
     bits = reference.activate(layer, vectors)
     for vector, found in zip(vectors.tolist(), bits, strict=True):
         x = [levels.scale * value + levels.shift for value in vector]
-        x += [-value for value in x] if layer.rails == 2 else []
+        if layer.rails == 2:
+            x += [levels.scale * (layer.peak - value) + levels.shift for value in vector]
         for j in range(layer.mh):
             xi = Fraction(int(layer.xi_num[j]), 1 << layer.xi_frac)
             z = sum(
                 (
-                    eta[j] * (int(one) + xi) * value
-                    for one, value in zip(layer.w01[j], x, strict=True)
+                    eta[j] * (int(weight) + xi) * value
+                    for weight, value in zip(layer.weight[j], x, strict=True)
                 ),
                 Fraction(0),
             )
-            assert found[j] == positive(stages[j][0], z), (seed, j, vector)
-    proof = prove(layer, eta, stages, levels)
+            own = SIGN if cuts is None else cuts[j]
+            wanted = sum(reached(cut, stages[j][0], z) for cut in own)
+            assert found[j] == wanted, (seed, j, vector)
+    proof = prove(layer, eta, stages, levels, cuts)
     assert proof.neurons == layer.mh and proof.sums == sum(
         len(reachable(layer, j)) for j in range(6)
     )
-    assert bool((bits.all(0) | ~bits.any(0)).sum() <= proof.constant) or layer.peak > 1
+    assert (bits.min(0) == bits.max(0)).sum() <= proof.constant or layer.peak > 1
 
 
 def test_reachable_is_what_inputs_reach():
@@ -94,7 +122,7 @@ def test_reachable_is_what_inputs_reach():
 
 def test_reachable_leaves_no_value_out():
     for seed in range(20):
-        layer, *_ = case(seed, inputs=4, value_bits=2)
+        layer, *_ = case(seed, 4, 2, 3 if seed % 2 else 1)
         sums = reference.accumulate(layer, values_of(layer))
         for j in range(layer.mh):
             reached = np.unique(sums[:, j])

@@ -58,6 +58,10 @@ class UpTo8(Int8ActPerTensorFloat):
     min_val, max_val = -8.0, 8.0
 
 
+class UpTo1(UpTo8):
+    min_val, max_val = -1.0, 1.0
+
+
 class UpTo16(UpTo8):
     min_val, max_val = -16.0, 16.0
 
@@ -73,6 +77,14 @@ class ByName(nn.Module):
         x = self.before(x) if self.before else x
         x = self.body(x)
         return self.behind(x) if self.behind else x
+
+
+class Rising(nn.BatchNorm2d):
+    """A BatchNorm whose scales are positive, as most trained ones are."""
+
+    def forward(self, x):
+        self.weight.data.abs_()
+        return super().forward(x)
 
 
 class TensorNorm(nn.Module):
@@ -354,6 +366,38 @@ def few_bits(weight_bits, act_bits, weights=Int8WeightPerTensorFloat, last=None)
     )
 
 
+def tfc_2w2a():
+    """TFC-w2a2 of BNN-PYNQ, small: its input has 2 bits, too."""
+    return ByName(
+        nn.Sequential(
+            nn.Flatten(),
+            signed(2, UpTo1),
+            linear(64, 24, Int8WeightPerTensorFloat, weight_bit_width=2),
+            nn.BatchNorm1d(24),
+            relu(2),
+            linear(24, 10, Int8WeightPerTensorFloat, weight_bit_width=2),
+            TensorNorm(),
+        ),
+        before=centred,
+    )
+
+
+def pooled_sums():
+    """The pool stands in front of BatchNorm, ReLU and quantizer; pixels of 3 bits."""
+    return ByName(
+        nn.Sequential(
+            relu(3),
+            conv(1, 6, 3, Int8WeightPerTensorFloat, weight_bit_width=3, padding=1),
+            nn.MaxPool2d(2),
+            Rising(6),
+            nn.ReLU(),
+            qnn.QuantIdentity(bit_width=2, act_quant=Uint8ActPerTensorFloat),
+            nn.Flatten(),
+            linear(96, 10, Dense),
+        ),
+    )
+
+
 def signed_levels():
     """Activations of 2 and 3 bits around 0, powers of two as scales: sums that tie are rounded to even."""
     return ByName(
@@ -467,6 +511,9 @@ ZOO = {
         lambda: few_bits(3, 3, Int8WeightPerChannelFloat, Int8WeightPerTensorFloat),
         {**TS, "opset_version": 17},
     ),
+    "tfc-2w2a": Entry(tfc_2w2a, TS),
+    "pooled-sums": Entry(pooled_sums, TS),
+    "pooled-sums-dynamo": Entry(pooled_sums, DYNAMO),
     "signed-levels": Entry(signed_levels, TS),
     "few-bits-of-pixels": Entry(few_bits_of_pixels, TS),
     "conv-2w2a": Entry(conv_few_bits, TS),
