@@ -18,6 +18,7 @@ from sbnn.hls.network import Network
 
 # Writing the modules of 17,000 connections takes a second, of a million a minute and a GB.
 MOST_WRITTEN = 50_000
+POOL = "max pool: OR of bits"
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,8 @@ class CheckedLayer:
     Attributes:
         name: the layer.
         shape: outputs x inputs, with the window of a convolution.
-        input_bits: bits per incoming value.
+        bits: of an incoming value and of what the layer makes of it.
+        weights: the smallest and the largest connection, -c for c of a complement.
         zeros: share of the weights that need no connection.
         ones: connections.
         xi: the distinct xi.
@@ -38,7 +40,8 @@ class CheckedLayer:
 
     name: str
     shape: str
-    input_bits: int
+    bits: str
+    weights: str
     zeros: float
     ones: int
     xi: str
@@ -122,7 +125,8 @@ def _line(layer: SparseLayer, luts: int, dense_luts: int, table: int) -> Checked
     return CheckedLayer(
         name=layer.name,
         shape=shape,
-        input_bits=layer.value_bits,
+        bits=f"{layer.value_bits} -> {'score' if layer.is_last else layer.output.bits}",
+        weights="-" if layer.pool else _weights(layer),
         zeros=1 - layer.ones / (layer.mh * layer.inputs),
         ones=layer.ones,
         xi="-" if layer.pool else _xi(layer),
@@ -137,18 +141,28 @@ def _xi(layer: SparseLayer) -> str:
     return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
 
 
+def _weights(layer: SparseLayer) -> str:
+    """Return the range of a layer's connections, xi left out."""
+    plain, complements = layer.weight[:, : layer.inputs], layer.weight[:, layer.inputs :]
+    lowest = -int(complements.max()) if layer.rails == 2 else 0
+    return f"{lowest} to {plain.max(initial=0)}"
+
+
 def _hardware(layer: SparseLayer, table: int) -> str:
     """Say in words what a layer becomes where a table has `table` inputs."""
     if layer.pool:
-        return "max pool: OR of bits"
+        return f"max pool of {layer.value_bits}-bit values" if layer.is_wide_pool else POOL
     shared = bool(layer.xi_num.any()) and layer.rails == 1
+    bits = layer.value_bits == layer.weight_bits == 1
     small = int((layer.w01.sum(1) <= table).sum())
-    tables = small if layer.value_bits == 1 and not layer.is_last and not shared else 0
+    tables = small if bits and layer.levels == 1 and not shared else 0
     parts = [f"{tables} truth tables"] if tables else []
     if tables < layer.mh:
         end = "scores" if layer.is_last else "comparisons"
+        each = f" with {layer.levels} thresholds each" if layer.levels > 1 else ""
         wide = f" of {layer.value_bits}-bit values" if layer.value_bits > 1 else ""
-        parts.append(f"{layer.mh - tables} popcounts{wide} and {end}")
+        sums = "popcounts" if layer.weight_bits == 1 else "weighted sums"
+        parts.append(f"{layer.mh - tables} {sums}{wide} and {end}{each}")
     if layer.rails == 2:
         parts.append("inputs and complements")
     if shared:
@@ -166,6 +180,7 @@ def check_text(checked: Checked) -> str:
         "layer",
         "outputs x inputs",
         "bits",
+        "weights",
         "zeros",
         "ones",
         "xi",
@@ -178,8 +193,8 @@ def check_text(checked: Checked) -> str:
         dense = "" if layer.xi == "-" else f"{layer.dense_luts:,}"
         zeros = "" if layer.xi == "-" else f"{100 * layer.zeros:.1f} %"
         ones, luts = f"{layer.ones:,}", f"{layer.luts:,}"
-        cells = [layer.name, layer.shape, str(layer.input_bits), zeros, ones, layer.xi, luts, dense]
-        rows.append([*cells, layer.hardware])
+        cells = [layer.name, layer.shape, layer.bits, layer.weights, zeros, ones, layer.xi, luts]
+        rows.append([*cells, dense, layer.hardware])
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

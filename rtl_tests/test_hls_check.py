@@ -43,6 +43,22 @@ def test_every_number_is_the_designs(tmp_path):
     assert "bits, 1 from pixel 128 on" in text
 
 
+def test_few_bits_in_words(tmp_path):
+    checked = check(stored(tmp_path, zoo.export("conv-2w2a")), "ecp5", 2, 255)
+    assert [(line.bits, line.weights) for line in checked.layers] == [
+        ("1 -> 2", "-1 to 1"),
+        ("2 -> 2", "-"),
+        ("2 -> 2", "-2 to 1"),
+        ("2 -> score", "-1 to 1"),
+    ]
+    assert [line.hardware for line in checked.layers] == [
+        "6 popcounts and comparisons with 3 thresholds each, inputs and complements",
+        "max pool of 2-bit values",
+        "8 weighted sums of 2-bit values and comparisons with 3 thresholds each, inputs and complements",
+        "10 popcounts of 2-bit values and scores, inputs and complements",
+    ]
+
+
 def test_sparse_layers_say_what_dense_ones_would_cost(tmp_path):
     checked = check(stored(tmp_path, random_graph(1, density=0.05)), "ecp5", 2)
     for line in checked.layers:
