@@ -332,8 +332,7 @@ def _layer(table: dict[str, Any]) -> LayerFacts:
         ones=int(table["ones"]),
         pool=bool(table["pool"]),
         value_bits=int(table["value_bits"]),
-        # Bitstreams made before weights and outputs had bits of their own say nothing of them.
-        weight_bits=int(table.get("weight_bits", 1)),
+        weight_bits=int(table.get("weight_bits", 1)),  # older bitstreams have 1 and do not say so
         output_bits=int(table.get("output_bits", 1)),
         xi_frac=int(table["xi_frac"]),
         latency_cycles=int(table["latency_cycles"]),
@@ -366,12 +365,8 @@ def _segment(table: dict[str, Any]) -> SegmentFacts:
 def _link(table: dict[str, Any]) -> Link:
     if table["kind"] not in LINKS:
         raise ValueError(f"link.kind is {table['kind']!r}, needs one of {' '.join(LINKS)}")
-    return Link(
-        kind=str(table["kind"]),
-        baud=int(table["baud"]),
-        dma=str(table["dma"]),
-        clock_mhz=float(table["clock_mhz"]),
-    )
+    kind, dma = str(table["kind"]), str(table["dma"])
+    return Link(kind, int(table["baud"]), dma, float(table["clock_mhz"]))
 
 
 def _check(path: Path, manifest: Manifest) -> None:
