@@ -90,14 +90,27 @@ def load_trained(name: str, path: Path | None = None) -> tuple[ModelConfig, Spar
     path = path or MODELS / name / "trained.npz"
     if not path.is_file():
         raise TrainError(f"{path}: no such file; make train MODEL={name} writes it")
-    arrays = _read(path, name)
+    return config, read_trained(config, path)
+
+
+def read_trained(config: ModelConfig, path: Path) -> SparseBinaryNet:
+    """Return the trained module of a file that `save_trained` wrote, in eval mode.
+
+    Args:
+        config: the model, its name the one in the file.
+        path: the trained file.
+
+    Raises:
+        TrainError: a damaged file, or one of another model.
+    """
+    arrays = _read(path, config.name)
     module = build(config)
     try:
         with torch.no_grad():
             _fill(path, module, arrays)
     except KeyError as error:
         raise TrainError(f"{path}: has no entry {error}") from error
-    return config, module.eval()
+    return module.eval()
 
 
 def trained_digest(name: str, path: Path | None = None) -> str:
