@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sbnn.train.archive import check_archive
 from sbnn.train.config import MODELS, ModelConfig, TrainError, load_config
 from sbnn.train.files import write_atomic
 from sbnn.train.finalise import statistics
@@ -120,6 +121,7 @@ def trained_digest(name: str, path: Path | None = None) -> str:
 
 def _read(path: Path, name: str) -> Arrays:
     try:
+        check_archive(path)
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(archive["header"].tobytes())
             arrays = {key: archive[key] for key in archive.files if key != "header"}
