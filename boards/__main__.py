@@ -19,7 +19,9 @@ BENCH_PARTS = {
     "bitstreams": "a bitstream for every board that needs nothing but pip",
     "baselines": "what a user would otherwise pick, layer by layer",
     "layers": "our own layers, synthesised the same way",
+    "clocks": "cores generated for a target clock",
     "scale": "tool time and memory up to a million ones",
+    "variants": "LUTs of what python -m sbnn.train bench has trained",
     "tables": "the READMEs' tables and the figure from what has been measured",
 }
 

@@ -14,18 +14,25 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from sbnn.boards import bench_layers
+from sbnn.boards import bench_clock, bench_layers
 from sbnn.boards.backends.bitstream import REPORT
 from sbnn.boards.backends.yosys import KITS
+from sbnn.boards.bench_clock import clock_table, measure_clocks, read_clock_results
 from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
 from sbnn.boards.bench_scale import measure_scale, read_scale_results
 from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
+from sbnn.boards.bench_variants import (
+    measure_variants,
+    read_variant_results,
+    variant_points,
+    variant_table,
+)
 from sbnn.boards.board import load_board
 from sbnn.boards.table import bitstream_table
 from sbnn.hls import reference
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.manifest import load_manifest
-from sbnn.hls.network import load
+from sbnn.hls.network import Network, load
 from sbnn.hls.tools import ToolError
 from sbnn.train.config import MODELS
 from sbnn.train.files import write_atomic
@@ -86,13 +93,24 @@ def bench_boards() -> None:
 
 def bench_baselines() -> None:
     """Synthesise what a user would otherwise pick, layer by layer; needs the models' networks only."""
+    networks = _networks(bench_layers.MODELS)
+    jobs = (*bench_layers.dense_jobs(networks), *bench_layers.sparse_jobs(networks))
+    bench_layers.measure(jobs, ROOT / "build")
+
+
+def bench_clocks() -> None:
+    """Generate cores for a target clock, and time them."""
+    measure_clocks(_networks(bench_clock.MODELS), ROOT / "build")
+
+
+def _networks(models: Sequence[str]) -> dict[str, Network]:
+    """Return the integer networks of tracked models, made where they are not there."""
     networks = {}
-    for model in bench_layers.MODELS:
+    for model in models:
         path = ROOT / "build" / model / "network.npz"
         _make(str(path.relative_to(ROOT)), model, BITSTREAM_BOARD)
         networks[model] = load(path)
-    jobs = (*bench_layers.dense_jobs(networks), *bench_layers.sparse_jobs(networks))
-    bench_layers.measure(jobs, ROOT / "build")
+    return networks
 
 
 def bench_our_layers() -> None:
@@ -109,6 +127,11 @@ def bench_scale() -> None:
     measure_scale(ROOT / "build")
 
 
+def bench_variants() -> None:
+    """Turn the networks of `python -m sbnn.train bench` into cores and count them."""
+    measure_variants(ROOT)
+
+
 def write_tables() -> None:
     """Write the tables of both READMEs and the figure from what has been measured; measures nothing."""
     for readme, named in tables().items():
@@ -116,12 +139,19 @@ def write_tables() -> None:
         for name, table in named.items():
             text = with_table(text, table, name)
         write_atomic(readme, text)
-    draw(our_points(read_results()["models"], metrics()), read_published(), FIGURE)
+    draw_accuracy(FIGURE)
+
+
+def draw_accuracy(path: Path) -> None:
+    """Draw the figure of accuracy against LUTs from what has been measured."""
+    ours = our_points(read_results()["models"], metrics())
+    draw(ours, variant_points(read_variant_results()), read_published(), path)
 
 
 def tables() -> dict[Path, dict[str, str]]:
     """Return {README: {name of its marks: table}} from the results as they are."""
     results, layers, scale = read_results(), bench_layers.read_layer_results(), read_scale_results()
+    clocks = read_clock_results()
     ours = our_points(results["models"], metrics())
     return {
         ROOT / "README.md": {
@@ -135,7 +165,9 @@ def tables() -> dict[Path, dict[str, str]]:
             "speed": speed_table(layers, "xc7"),
             "folded": folded_table(layers, read_published()),
             "scale": scale_table(scale, results["boards"]),
-            "aims": aims_table(layers, scale, ours),
+            "clocks": clock_table(clocks),
+            "variants": variant_table(read_variant_results()),
+            "aims": aims_table(layers, scale, clocks, ours),
         },
     }
 
@@ -145,7 +177,9 @@ PARTS = {
     "bitstreams": bench_boards,
     "baselines": bench_baselines,
     "layers": bench_our_layers,
+    "clocks": bench_clocks,
     "scale": bench_scale,
+    "variants": bench_variants,
     "tables": write_tables,
 }
 

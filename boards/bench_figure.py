@@ -15,7 +15,7 @@ from sbnn.train.figure import STYLE, quieten, save, thousands
 HERE = Path(__file__).resolve().parent
 FIGURE = HERE / "accuracy_lut.svg"
 PUBLISHED = HERE / "published_results.json"
-OURS, THEIRS = "#0b6e99", "#b3541e"
+OURS, THEIRS, OTHERS = "#0b6e99", "#b3541e", "#4d7c0f"
 # Which way a label goes from its point: right, above-right, left, below-right, in points.
 WAYS = (
     ((8, 0), "left", "center"),
@@ -52,16 +52,30 @@ def our_points(
 
 
 def draw(
-    ours: Sequence[tuple[str, int, float]], published: Sequence[Mapping[str, Any]], path: Path
+    ours: Sequence[tuple[str, int, float]],
+    variants: Sequence[tuple[str, int, float]],
+    published: Sequence[Mapping[str, Any]],
+    path: Path,
 ) -> None:
-    """Draw both families of points as a deterministic SVG."""
+    """Draw all points as a deterministic SVG; the variants of one width as a line.
+
+    Args:
+        ours: (model, LUT6, accuracy in %).
+        variants: the same of quickly trained ones; labels of one shape begin with "sparse".
+        published: see `read_published`.
+        path: of the figure.
+    """
     theirs = [(point["name"], point["lut"], 100 * point["accuracy"]) for point in published]
+    sparse = [point for point in variants if point[0].startswith("sparse")]
+    others = [point for point in variants if point not in sparse]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.4), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
         axes.set_xscale("log")
         for points, colour, marker, fill, label in (
             (theirs, THEIRS, "s", "none", "published by their authors, not measured here"),
+            (sparse, OURS, ".-", OURS, "sbnn95's shape, 90 to 99 % zeros, quick training"),
+            (others, OTHERS, "^", "none", "the same, other widths, learned xi"),
             (ours, OURS, "o", OURS, "this generator, whole core, yosys"),
         ):
             axes.plot(
@@ -73,7 +87,7 @@ def draw(
                 markersize=7,
                 label=label,
             )
-        everything = [*ours, *theirs]
+        everything = [*ours, *variants, *theirs]
         axes.set_xlim(min(p[1] for p in everything) / 1.6, max(p[1] for p in everything) * 2.2)
         low, high = (f(p[2] for p in everything) for f in (min, max))
         axes.set_ylim(low - 0.35, high + 0.45)
@@ -84,7 +98,8 @@ def draw(
         axes.set_title("MNIST test accuracy, %, against LUTs", loc="left", fontsize=11)
         figure.legend(loc="outside lower left", frameon=False, fontsize=9, ncol=2)
         quieten(axes)
-        _label(figure, axes, [(p, OURS) for p in ours] + [(p, THEIRS) for p in theirs])
+        named = ((ours, OURS), (others, OTHERS), (theirs, THEIRS))
+        _label(figure, axes, [(point, colour) for points, colour in named for point in points])
         save(figure, path)
 
 

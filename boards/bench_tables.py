@@ -144,12 +144,18 @@ def scale_table(results: Mapping[str, Any], boards: Mapping[str, Any]) -> str:
     return markdown(rows)
 
 
-def aims_table(results: Mapping[str, Any], scale: Mapping[str, Any], ours: Sequence[Any]) -> str:
+def aims_table(
+    results: Mapping[str, Any],
+    scale: Mapping[str, Any],
+    clocks: Mapping[str, Any],
+    ours: Sequence[Any],
+) -> str:
     """Return the aims that these figures decide, each with what was measured.
 
     Args:
         results: layer_results.json.
         scale: scale_results.json.
+        clocks: clock_results.json.
         ours: (model, LUT6, accuracy in %) of the synthesised models.
     """
     rows = [("aim", "measured", "met")]
@@ -181,6 +187,13 @@ def aims_table(results: Mapping[str, Any], scale: Mapping[str, Any], ours: Seque
             met = below == len(pairs) if len(known) == len(pairs) else None
             text = f"{below} of {len(known)} measured layers"
             add(f"{model}: below {kind} on every layer", text, met)
+    for family, least, how in (
+        ("xc7", 250, "7-series -1 by the delay model"),
+        ("ecp5", 150, "ECP5 by nextpnr"),
+    ):
+        reached = {model: found["mhz"] for model, found in clocks[family].items()}
+        text = ", ".join(f"{model} {mhz:.0f}" for model, mhz in reached.items()) or DASH
+        add(f"{least} MHz on {how}", text, min(reached.values()) >= least if reached else None)
     for most, aimed in ((4_000, 98.0), (9_000, 98.4)):
         fit = [(accuracy, name, lut) for name, lut, accuracy in ours if lut <= most]
         best = max(fit, default=None)

@@ -23,6 +23,7 @@ class Delays:
         carry: from S or DI through one carry cell.
         ripple: from carry in to carry out of one.
         memory: from the clock to the data of a block memory.
+        margin: share of a clock's period that levels may fill.
         source: where the figures come from.
     """
 
@@ -34,6 +35,7 @@ class Delays:
     carry: float
     ripple: float
     memory: float
+    margin: float
     source: str
 
     def net(self, readers: int) -> float:
@@ -46,13 +48,18 @@ class Delays:
 # AMD: cell and net delays of routed paths in Vivado's timing reports that are public (7-series -1: LUT6 0.124
 # by O6 and 0.15 to 0.33 by O5, nets of 0.19 to 1.19 ns with a mean of 0.74; UltraScale+: LUTs 0.04 to 0.20,
 # nets of 0.11 to 0.46 ns).
+# Margins: mapping for area makes some levels two LUTs. tfc-sbnn95's core: on ECP5 by nextpnr at a constraint
+# of 150 MHz one level reaches 201 MHz, two 168, three 130; on 7-series by static timing one level stays a LUT
+# or two (417 MHz), two become 4 (196 MHz), three 5 (167 MHz).
 DELAYS = {
-    "ecp5": Delays(0.525, 0.236, 0.7, 0.2, 0.424, 0.45, 0.07, 5.6, "nextpnr-ecp5, speed 6"),
-    "ice40": Delays(1.39, 1.08, 1.9, 0.2, 1.155, 0.6, 0.28, 2.15, "nextpnr-ice40, up5k"),
-    "gowin": Delays(0.231, 0.453, 0.25, 0.05, 0.035, 0.5, 0.06, 2.0, "nextpnr-himbaechel, C8/I7"),
-    "xc7": Delays(0.456, 0.2, 0.65, 0.05, 0.06, 0.5, 0.114, 2.45, "Vivado reports, speed -1"),
+    "ecp5": Delays(0.525, 0.236, 0.7, 0.2, 0.424, 0.45, 0.07, 5.6, 0.75, "nextpnr-ecp5, speed 6"),
+    "ice40": Delays(1.39, 1.08, 1.9, 0.2, 1.155, 0.6, 0.28, 2.15, 0.9, "nextpnr-ice40, up5k"),
+    "gowin": Delays(
+        0.231, 0.453, 0.25, 0.05, 0.035, 0.5, 0.06, 2.0, 0.9, "nextpnr-himbaechel, C8/I7"
+    ),
+    "xc7": Delays(0.456, 0.2, 0.65, 0.05, 0.06, 0.5, 0.114, 2.45, 0.6, "Vivado reports, speed -1"),
     "xcup": Delays(
-        0.097, 0.11, 0.2, 0.03, 0.03, 0.2, 0.023, 1.2, "Vivado reports, speed -1 and -2"
+        0.097, 0.11, 0.2, 0.03, 0.03, 0.2, 0.023, 1.2, 0.6, "Vivado reports, speed -1 and -2"
     ),
 }
 # Nets inside a heap have two readers, sum and carry of the next full adder; an input of a layer has as many
@@ -61,9 +68,6 @@ READERS = 2
 INPUT_READERS = 32
 # Beyond this nothing is left to merge: a heap of 2,000 ones has 18 levels.
 MOST_LEVELS = 20
-# Mapping for area makes some levels two LUTs: with the 4 levels that the bare model allows at 150 MHz on
-# ECP5, tfc-sbnn95's core has paths of 5 LUTs and nextpnr reaches 148 MHz.
-MARGIN = 0.9
 
 
 def delays_of(family: str) -> Delays:
@@ -91,9 +95,9 @@ def levels_that_fit(family: str, clock_mhz: float) -> int:
     delays = delays_of(family)
     step = delays.net(READERS) + delays.lut
     fixed = delays.clock_to_q + delays.net(INPUT_READERS) - delays.net(READERS) + delays.setup
-    levels = int((MARGIN * 1000 / clock_mhz - fixed) / step)
+    levels = int((delays.margin * 1000 / clock_mhz - fixed) / step)
     if levels < 1:
-        most = MARGIN * 1000 / (fixed + step)
+        most = delays.margin * 1000 / (fixed + step)
         raise DelayError(
             f"{clock_mhz:g} MHz leaves no time for a LUT between two registers of {family}; "
             f"the delay model allows up to {most:.0f} MHz"

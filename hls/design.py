@@ -85,12 +85,23 @@ class Design:
         """Width of the class index inside the core."""
         return max(1, (self.network.classes - 1).bit_length())
 
+    @property
+    def argmax_level_cycles(self) -> int:
+        """Cycles per level of `sbnn_argmax`: two where layers have one level between registers."""
+        return 2 if self.choices.levels_per_stage == 1 else 1
+
+    @property
+    def argmax_cycles(self) -> int:
+        """Cycles from the scores to the class."""
+        return self.argmax_level_cycles * (self.network.classes - 1).bit_length()
+
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
         """The runs of layers between two queues."""
-        argmax = (self.network.classes - 1).bit_length()
         latencies = [layer.latency_cycles for layer in self.layers]
-        return make_segments(self.network, latencies, argmax, self.beats, self.out_beats)
+        return make_segments(
+            self.network, latencies, self.argmax_cycles, self.beats, self.out_beats
+        )
 
     @property
     def latency_cycles(self) -> int:

@@ -25,6 +25,7 @@ from sbnn.hls.layer import (
     check_place,
 )
 from sbnn.hls.maps import FeatureMap, Window
+from sbnn.train.archive import check_archive
 from sbnn.train.files import write_atomic
 
 __all__ = [
@@ -148,6 +149,7 @@ class Network:
 def load(path: Path) -> Network:
     """Read and check the file that `Network.save` wrote; a damaged one raises `NetworkError`."""
     try:
+        check_archive(path)
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(archive["header"].tobytes())
             if header.get("format") != FORMAT:

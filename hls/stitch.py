@@ -38,7 +38,8 @@ $chain
   wire [$scores_msb:0] scores;
   sbnn_argmax #(
     .COUNT($classes),
-    .WIDTH($score_bits)
+    .WIDTH($score_bits),
+    .CYCLES($argmax_level_cycles)
   ) u_argmax (
     .aclk,
     .scores($last),
@@ -380,6 +381,7 @@ def _top(design: Design) -> str:
         classes=network.classes,
         index_msb=design.index_bits - 1,
         score_bits=score_bits,
+        argmax_level_cycles=design.argmax_level_cycles,
         scores_msb=scores_bits - 1,
         cycles=design.segments[-1].cycles,
         kept_bits=kept_bits,

@@ -29,6 +29,9 @@ COMPILE = (
     *(f"-DVM_{name}=0" for name in ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_VCD")),
     "-DVM_TRACE_SAIF=0",
 )
+# Verilator writes files of half a megabyte, each with all of the model's header: lenet-sbnn95's 37 files
+# take 120 CPU seconds one by one, 50 in parts of this size, which leave work for several processors.
+PART_BYTES = 4 << 20
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -58,7 +61,7 @@ def built(folder: Path) -> Iterator[bool]:
 def verilate(
     folder: Path, files: Mapping[str, str], top: str, options: Sequence[str] = ()
 ) -> list[Path]:
-    """Write Verilator's C++ of `files` ({name: SystemVerilog}) into `folder`; return its sources.
+    """Write Verilator's C++ of `files` ({name: SystemVerilog}) into `folder`; return what to compile.
 
     Raises:
         ToolError: Verilator is missing, or does not take the design.
@@ -73,7 +76,30 @@ def verilate(
     command = ["verilator", "-cc", "-Mdir", str(folder), "--top-module", top, "--prefix", PREFIX]
     command += ["-Wall", "-Wno-fatal", "--timescale", "1ns/1ps", *options, f"-I{source}", *designs]
     run_tool(command, folder, folder / "verilator.log")
-    return sorted(folder.glob(f"{PREFIX}*.cpp"))
+    return _parts(folder)
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Write files that each include some of Verilator's, the slow ones by themselves; return them."""
+    parts: list[list[Path]] = []
+    kind, size = "", 0
+    sources = sorted(folder.glob(f"{PREFIX}*.cpp"), key=lambda path: (_kind(path), path.name))
+    for source in sources:
+        if not parts or _kind(source) != kind or size > PART_BYTES:
+            parts.append([])
+            kind, size = _kind(source), 0
+        parts[-1].append(source)
+        size += source.stat().st_size
+    made = []
+    for number, included in enumerate(parts):
+        made.append(folder / f"part{number}{_kind(included[0])}.cpp")
+        made[-1].write_text("".join(f'#include "{source.name}"\n' for source in included))
+    return made
+
+
+def _kind(source: Path) -> str:
+    """Return what Verilator puts at the end of the name of a file that runs once, at the start."""
+    return "Slow" if source.stem.endswith("Slow") else ""
 
 
 def compile_objects(
@@ -91,7 +117,7 @@ def compile_objects(
 
     def compile_one(source: Path) -> Path:
         target = folder / f"{source.stem}.o"
-        level = "-O0" if source.stem.endswith("Slow") else "-O1"
+        level = "-O0" if _kind(source) else "-O1"
         command = ["g++", *COMPILE, level, *options, *paths, "-c", str(source), "-o", str(target)]
         run_tool(command, folder, folder / f"{source.stem}.log")
         return target

@@ -25,20 +25,20 @@ async def argmax(dut):
     """Every cycle other scores: random, with many ties, and all at the extremes."""
     rng = await begin(dut)
     count, width = int(setting("count")), int(setting("width"))
-    levels = (count - 1).bit_length()
+    late = int(setting("cycles")) * (count - 1).bit_length()
     low, high = -(1 << width - 1), (1 << width - 1) - 1
     cases = [[rng.randint(low, high) for _ in range(count)] for _ in range(300)]
     cases += [[rng.choice([low, -1, 0, high]) for _ in range(count)] for _ in range(300)]
     cases += [[value] * count for value in (low, -1, 0, high)]
     cases += [[high if i == j else low for i in range(count)] for j in range(count)]
-    for cycle in range(len(cases) + levels):
+    for cycle in range(len(cases) + late):
         if cycle < len(cases):
             dut.scores.value = sum(
                 (v & (1 << width) - 1) << i * width for i, v in enumerate(cases[cycle])
             )
         await ReadOnly()
-        if cycle >= levels:
-            scores = cases[cycle - levels]
+        if cycle >= late:
+            scores = cases[cycle - late]
             assert int(dut.index.value) == scores.index(max(scores)), scores
             packed = sum((v & (1 << width) - 1) << i * width for i, v in enumerate(scores))
             assert int(dut.scores_out.value) == packed

@@ -52,8 +52,9 @@ def window(*values: int) -> Question:
     return Question("prove_window", ("sbnn_window",), parameters, memory)
 
 
-def argmax(count: int, width: int) -> Question:
-    return Question("prove_argmax", ("sbnn_argmax",), {"COUNT": count, "WIDTH": width})
+def argmax(count: int, width: int, cycles: int) -> Question:
+    parameters = {"COUNT": count, "WIDTH": width, "CYCLES": cycles}
+    return Question("prove_argmax", ("sbnn_argmax",), parameters)
 
 
 FAST = [
@@ -63,7 +64,7 @@ FAST = [
     pack(5, 2),
     pixels(16, 2, 3),
     window(1, 2, 3, 2, 2, 1, 2, 1, 0, 0, 1),
-    argmax(3, 3),
+    argmax(3, 3, 2),
 ]
 MORE = [
     *(fifo(9, depth) for depth in (2, 8, 16)),
@@ -89,7 +90,10 @@ MORE = [
             (1, 3, 3, 4, 2, 1, 1, 0, 1, 1, 0),
         ]
     ),
-    *(argmax(*values) for values in [(1, 4), (2, 3), (7, 5), (10, 6), (16, 4)]),
+    *(
+        argmax(*values)
+        for values in [(1, 4, 1), (2, 3, 1), (3, 3, 1), (7, 5, 2), (10, 6, 1), (16, 4, 1)]
+    ),
 ]
 
 
@@ -191,12 +195,12 @@ FAULTS = [
         },
     ),
     (
-        argmax(3, 3),
+        argmax(3, 3, 2),
         {
-            "p_late": Change("sbnn_argmax", "late <= gen_level[l-1].late", "late <= scores"),
+            "p_late": Change("sbnn_argmax", "late <= soon", "late <= scores"),
             "p_range": Change("sbnn_argmax", "INDEX_W'(FROM)", "INDEX_W'(FROM + 1)"),
-            "p_largest": Change("sbnn_argmax", "<= upper > lower ?\n", "<= lower > upper ?\n"),
-            "p_lowest": Change("sbnn_argmax", "<= upper > lower ?\n", "<= upper >= lower ?\n"),
+            "p_largest": Change("sbnn_argmax", "upper > lower;", "lower > upper;"),
+            "p_lowest": Change("sbnn_argmax", "upper > lower;", "upper >= lower;"),
         },
     ),
 ]

@@ -20,9 +20,11 @@ def run(
         run_cocotb(folder, module, file, bench, seed=seed, **settings)
 
 
-@pytest.mark.parametrize(("count", "width"), [(1, 4), (2, 3), (7, 9), (10, 10), (16, 5)])
-def test_argmax(count, width):
-    run("sbnn_argmax", "argmax", {"COUNT": count, "WIDTH": width})
+@pytest.mark.parametrize(
+    ("count", "width", "cycles"), [(1, 4, 2), (2, 3, 1), (7, 9, 2), (10, 10, 1), (16, 5, 1)]
+)
+def test_argmax(count, width, cycles):
+    run("sbnn_argmax", "argmax", {"COUNT": count, "WIDTH": width, "CYCLES": cycles})
 
 
 @pytest.mark.parametrize(("bits", "beat"), [(784, 64), (64, 64), (5, 8), (17, 8)])

@@ -10,7 +10,6 @@ from networks import command, random_network
 from sbnn.hls.delay import (
     DELAYS,
     INPUT_READERS,
-    MARGIN,
     MOST_LEVELS,
     READERS,
     DelayError,
@@ -134,10 +133,10 @@ def test_levels_that_fit_are_the_most_that_do(family):
         try:
             levels = levels_that_fit(family, mhz)
         except DelayError:
-            assert path(1) > MARGIN * 1000 / mhz
+            assert path(1) > delays.margin * 1000 / mhz
             continue
-        assert path(levels) <= MARGIN * 1000 / mhz
-        assert levels == MOST_LEVELS or path(levels + 1) > MARGIN * 1000 / mhz
+        assert path(levels) <= delays.margin * 1000 / mhz
+        assert levels == MOST_LEVELS or path(levels + 1) > delays.margin * 1000 / mhz
 
 
 def test_generate_takes_a_clock(tmp_path):

@@ -1,6 +1,7 @@
-"""Accuracy against ones: sbnn95's shape trained in quick mode at several sparsities and dense.
+"""Accuracy of sbnn95's shape in quick mode: several sparsities, widths, learned xi, and dense.
 
-Writes bench.json and accuracy.svg beside this file; both are tracked.
+Writes bench.json and accuracy.svg beside this file, both tracked, and the trained files below build/bench,
+which `python -m sbnn.boards bench variants` turns into LUTs.
 """
 
 import dataclasses
@@ -15,24 +16,47 @@ from matplotlib.ticker import NullLocator
 from sbnn.train.config import ModelConfig, Weights, load_config
 from sbnn.train.data import load
 from sbnn.train.figure import STYLE, quieten, save, thousands
-from sbnn.train.files import write_atomic
+from sbnn.train.files import digest, write_atomic
 from sbnn.train.fit import fit
 from sbnn.train.metrics import accuracy, sparsity_figures
+from sbnn.train.trained import save_trained
 
 HERE = Path(__file__).parent
-BUILD = Path("build")
+RESULTS = HERE / "bench.json"
+TRAINED = Path("build") / "bench"
+LESSONS = Path("build") / "lessons"
 DENSITIES = (0.10, 0.05, 0.03, 0.02, 0.01)
+WIDTHS = (128, 512)
+LEARNED, XI_FRAC = (0.05, 0.02), 6  # one xi per layer, learned, on the grid k/64
 SPARSE_COLOUR, DENSE_COLOUR = "#0b6e99", "#b3541e"
 
 
 def variants() -> list[tuple[str, ModelConfig]]:
-    """Return (label, config): sbnn95 in quick mode at each of `DENSITIES`, then dense -1/+1."""
+    """Return (label, config) of sbnn95 in quick mode.
+
+    "sparseNN": NN % zeros; "widthN": N neurons a layer and as many ones as at 95 % zeros; "xiNN": NN % zeros
+    with a learned xi per layer; "dense": weights -1/+1.
+    """
     base = load_config("sbnn95", quick=True)
+    weights = sum(shape.inputs * shape.outputs for shape in base.layers)
     found = []
-    for density in DENSITIES:
+
+    def add(label: str, density: float, **changes: Any) -> None:
         sparsity = dataclasses.replace(base.sparsity, density=density)
-        name = f"sparse{100 * (1 - density):.0f}"
-        found.append((name, dataclasses.replace(base, name=name, sparsity=sparsity)))
+        changed = dataclasses.replace(base, name=label, sparsity=sparsity, **changes)
+        found.append((label, changed))
+
+    for density in DENSITIES:
+        add(f"sparse{100 * (1 - density):.0f}", density)
+    for width in WIDTHS:
+        hidden = (width,) * len(base.hidden)
+        wide = dataclasses.replace(base, hidden=hidden)
+        ones = base.sparsity.density * weights
+        total = sum(shape.inputs * shape.outputs for shape in wide.layers)
+        add(f"width{width}", round(ones / total, 5), hidden=hidden)
+    for density in LEARNED:
+        learned = Weights(domain="learned", xi_frac=XI_FRAC)
+        add(f"xi{100 * (1 - density):.0f}", density, weights=learned)
     dense = dataclasses.replace(
         base,
         name="dense",
@@ -42,30 +66,42 @@ def variants() -> list[tuple[str, ModelConfig]]:
     return [*found, ("dense", dense)]
 
 
+def read_bench() -> dict[str, dict[str, Any]]:
+    """Return {label: point} of bench.json."""
+    points = json.loads(RESULTS.read_text())["points"] if RESULTS.exists() else []
+    return {point["label"]: point for point in points}
+
+
 def bench(data: Path | None = None) -> None:
-    """Train every variant, write bench.json and draw accuracy.svg; about three minutes each."""
-    points = []
+    """Train what bench.json does not hold, draw accuracy.svg; about three minutes each."""
     for label, config in variants():
-        split = load(config, data)
-        result = fit(config, split, BUILD / "bench" / label, shared=BUILD / "lessons")
-        figures = sparsity_figures(config, result.module)
-        points.append(
-            {
-                "label": label,
-                "zeros_share": figures["zeros_share"] if label != "dense" else None,
-                "ones": figures["ones"],
-                "weights": figures["weights"],
-                "target_hit": figures.get("target_hit"),
-                "validation": round(accuracy(result.module, split.val_x, split.val_y), 6),
-                "test": round(accuracy(result.module, split.test_x, split.test_y), 6),
-                "epochs": config.training.epochs,
-                "seed": config.training.seed,
-                "seconds": round(result.seconds, 1),
-            }
-        )
-    content = {"model": "sbnn95", "mode": "quick", "points": points}
-    write_atomic(HERE / "bench.json", json.dumps(content, indent=2) + "\n")
-    draw(content, HERE / "accuracy.svg")
+        recipe, path = digest(repr(config).encode())[:16], TRAINED / label / "trained.npz"
+        points = read_bench()
+        if points.get(label, {}).get("recipe") != recipe or not path.exists():
+            points[label] = {"label": label, "recipe": recipe, **_train(config, path.parent, data)}
+            ordered = [points[name] for name, _ in variants() if name in points]
+            content = {"model": "sbnn95", "mode": "quick", "points": ordered}
+            write_atomic(RESULTS, json.dumps(content, indent=2) + "\n")
+    draw(json.loads(RESULTS.read_text()), HERE / "accuracy.svg")
+
+
+def _train(config: ModelConfig, folder: Path, data: Path | None) -> dict[str, Any]:
+    """Train one variant, keep its trained file in `folder` and return its figures."""
+    split = load(config, data)
+    result = fit(config, split, folder, shared=LESSONS)
+    save_trained(result.module, config.name, folder)
+    figures = sparsity_figures(config, result.module)
+    return {
+        "zeros_share": figures["zeros_share"] if config.name != "dense" else None,
+        "ones": figures["ones"],
+        "weights": figures["weights"],
+        "target_hit": figures.get("target_hit"),
+        "validation": round(accuracy(result.module, split.val_x, split.val_y), 6),
+        "test": round(accuracy(result.module, split.test_x, split.test_y), 6),
+        "epochs": config.training.epochs,
+        "seed": config.training.seed,
+        "seconds": round(result.seconds, 1),
+    }
 
 
 def draw(content: dict[str, Any], path: Path) -> None:
@@ -73,7 +109,7 @@ def draw(content: dict[str, Any], path: Path) -> None:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         axes = figure.add_subplot()
-        sparse = [p for p in content["points"] if p["label"] != "dense"]
+        sparse = [p for p in content["points"] if p["label"].startswith("sparse")]
         sparse.sort(key=lambda point: point["ones"])
         axes.plot(
             [p["ones"] for p in sparse],
@@ -102,8 +138,7 @@ def draw(content: dict[str, Any], path: Path) -> None:
             color=DENSE_COLOUR,
         )
         axes.set_xscale("log")
-        low = min(point["test"] for point in content["points"]) * 100
-        high = max(point["test"] for point in content["points"]) * 100
+        low, high = (f(100 * point["test"] for point in [*sparse, dense]) for f in (min, max))
         axes.set_ylim(low - 0.4, high + 0.9)
         axes.set_xlim(sparse[0]["ones"] * 0.5, dense["weights"] * 1.5)
         axes.set_xticks([3_000, 10_000, 30_000, 100_000, 300_000], minor=False)

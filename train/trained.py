@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sbnn.train.archive import check_archive
 from sbnn.train.config import MODELS, ModelConfig, TrainError, load_config
 from sbnn.train.files import write_atomic
 from sbnn.train.finalise import statistics
@@ -90,14 +91,27 @@ def load_trained(name: str, path: Path | None = None) -> tuple[ModelConfig, Spar
     path = path or MODELS / name / "trained.npz"
     if not path.is_file():
         raise TrainError(f"{path}: no such file; make train MODEL={name} writes it")
-    arrays = _read(path, name)
+    return config, read_trained(config, path)
+
+
+def read_trained(config: ModelConfig, path: Path) -> SparseBinaryNet:
+    """Return the trained module of a file that `save_trained` wrote, in eval mode.
+
+    Args:
+        config: the model, its name the one in the file.
+        path: the trained file.
+
+    Raises:
+        TrainError: a damaged file, or one of another model.
+    """
+    arrays = _read(path, config.name)
     module = build(config)
     try:
         with torch.no_grad():
             _fill(path, module, arrays)
     except KeyError as error:
         raise TrainError(f"{path}: has no entry {error}") from error
-    return config, module.eval()
+    return module.eval()
 
 
 def trained_digest(name: str, path: Path | None = None) -> str:
@@ -107,6 +121,7 @@ def trained_digest(name: str, path: Path | None = None) -> str:
 
 def _read(path: Path, name: str) -> Arrays:
     try:
+        check_archive(path)
         with np.load(path, allow_pickle=False) as archive:
             header = json.loads(archive["header"].tobytes())
             arrays = {key: archive[key] for key in archive.files if key != "header"}

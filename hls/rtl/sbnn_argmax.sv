@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Index of the largest of COUNT signed scores; ties go to the lowest index.
 //
-// A tree of comparisons, one level a cycle: $clog2(COUNT) cycles. The scores come out beside the index,
-// equally late. Score i is bits i*WIDTH +: WIDTH. Cost: COUNT-1 comparisons of WIDTH bits, and COUNT*WIDTH
-// flip-flops per level to carry the scores along.
+// A tree of comparisons, CYCLES (1 or 2) a level: CYCLES * $clog2(COUNT) in all. The scores come out beside
+// the index, equally late. Score i is bits i*WIDTH +: WIDTH. Cost: COUNT-1 comparisons of WIDTH bits, and
+// COUNT*WIDTH flip-flops per cycle to carry the scores along. Two cycles part the comparison from the choice:
+// 11 bits take 3 LUT6 and one more, 235 MHz on 7-series -1 by the delay model.
 `default_nettype none
 
 module sbnn_argmax #(
   parameter int COUNT = 10,
-  parameter int WIDTH = 10
+  parameter int WIDTH = 10,
+  parameter int CYCLES = 1
 ) (
   input  wire                                           aclk,
   input  wire [COUNT*WIDTH-1:0]                         scores,
@@ -35,18 +37,32 @@ module sbnn_argmax #(
       end
       assign late = scores;
     end else begin : gen_winners
+      // What is chosen from, and which of each pair is larger.
+      logic [2*N*WIDTH-1:0]    pair;
+      logic [2*N*INDEX_W-1:0]  from;
+      logic [COUNT*WIDTH-1:0]  soon;
+      logic [N-1:0]            above;
+      wire  [N-1:0]            larger;
       for (genvar i = 0; i < N; i++) begin : gen_pair
         wire signed [WIDTH-1:0] lower = gen_level[l-1].best[2*i*WIDTH +: WIDTH];
         wire signed [WIDTH-1:0] upper = gen_level[l-1].best[(2*i+1)*WIDTH +: WIDTH];
+        assign larger[i] = upper > lower;  // strictly, so that the lower index wins a tie
         always_ff @(posedge aclk) begin
-          // Strictly larger, so that the lower index wins a tie.
-          best[i*WIDTH +: WIDTH] <= upper > lower ? upper : lower;
-          place[i*INDEX_W +: INDEX_W] <= upper > lower ?
-            gen_level[l-1].place[(2*i+1)*INDEX_W +: INDEX_W] :
-            gen_level[l-1].place[2*i*INDEX_W +: INDEX_W];
+          best[i*WIDTH +: WIDTH] <= above[i] ? pair[(2*i+1)*WIDTH +: WIDTH] : pair[2*i*WIDTH +: WIDTH];
+          place[i*INDEX_W +: INDEX_W] <= above[i] ?
+            from[(2*i+1)*INDEX_W +: INDEX_W] : from[2*i*INDEX_W +: INDEX_W];
         end
       end
-      always_ff @(posedge aclk) late <= gen_level[l-1].late;
+      if (CYCLES == 2) begin : gen_wait
+        always_ff @(posedge aclk) begin
+          {pair, from, soon} <= {gen_level[l-1].best, gen_level[l-1].place, gen_level[l-1].late};
+          above <= larger;
+        end
+      end else begin : gen_now
+        assign {pair, from, soon} = {gen_level[l-1].best, gen_level[l-1].place, gen_level[l-1].late};
+        assign above = larger;
+      end
+      always_ff @(posedge aclk) late <= soon;
     end
   end
 

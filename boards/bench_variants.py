@@ -1,0 +1,118 @@
+"""Accuracy against LUTs of one shape: the networks of `python -m sbnn.train bench`, each through the line.
+
+One recipe at several sparsities and widths, with and without a learned xi; whole cores for 7-series, streams
+and argmax included. A core whose RTL has not changed is not synthesised again.
+"""
+
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from sbnn.boards.board import load_board
+from sbnn.boards.table import markdown
+from sbnn.hls.design import Choices
+from sbnn.hls.generate import generate
+from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
+from sbnn.hls.tools import ToolError
+from sbnn.train.bench import TRAINED, read_bench, variants
+from sbnn.train.config import ModelConfig
+from sbnn.train.files import write_atomic
+
+RESULTS = Path(__file__).resolve().parent / "variant_results.json"
+BOARD = "pynq-z2"
+
+
+def read_variant_results() -> dict[str, Any]:
+    """Return variant_results.json: {label: counts of the whole core}."""
+    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    return found
+
+
+def measure_variants(root: Path) -> None:
+    """Measure every trained variant whose core is not the one in variant_results.json.
+
+    Args:
+        root: the repository, whose build/bench holds the trained files.
+
+    Raises:
+        ToolError: a trained file is missing, or yosys failed.
+    """
+    sparse = [(label, config) for label, config in variants() if label != "dense"]
+    for label, config in tqdm(sparse, desc="variants", unit="network"):
+        path = root / TRAINED / label / "trained.npz"
+        if not path.exists():
+            raise ToolError(f"{path}: no such file; python -m sbnn.train bench writes it")
+        known = read_variant_results()
+        with tempfile.TemporaryDirectory(dir=root / "build") as folder:
+            found = _measure(config, path, Path(folder), known.get(label, {}))
+        order = [name for name, _ in sparse if name in known or name == label]
+        content = {name: known[name] if name != label else found for name in order}
+        write_atomic(RESULTS, json.dumps(content, indent=1) + "\n")
+
+
+def _measure(
+    config: ModelConfig, path: Path, folder: Path, known: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the figures of one trained file, `known` itself where its core is the same."""
+    # Brevitas and FINN take seconds to import.
+    from sbnn.export.qonnx import write_qonnx
+    from sbnn.hls.lower import lower
+    from sbnn.train.trained import read_trained
+
+    board = load_board(BOARD)
+    graph = write_qonnx(read_trained(config, path), config.input.shape, {})
+    network = lower(graph, config.name)
+    choices = Choices(levels_per_stage=board.levels_per_stage, family=board.family)
+    manifest = generate(network, choices, BOARD, folder)
+    key = synthesis_key(manifest, [FAMILIES[board.family].command])[:16]
+    if known.get("key") == key:
+        return dict(known)
+    tqdm.write(f"{config.name}: {network.ones:,} ones", file=sys.stderr)
+    total = synthesise(folder, manifest, board.family)["total"]
+    return {
+        "key": key,
+        "ones": network.ones,
+        **{name: total[name] for name in ("sites", "lut", "ff")},
+        "latency_cycles": manifest.latency_cycles,
+        "xi": [round(float(layer.xi_num[0]) / 2**layer.xi_frac, 4) for layer in network.layers],
+    }
+
+
+def variant_points(results: Mapping[str, Any]) -> list[tuple[str, int, float]]:
+    """Return (label, LUT6 sites of the whole core, test accuracy in %) of each variant."""
+    trained = read_bench()
+    return [
+        (label, found["sites"], 100 * trained[label]["test"]) for label, found in results.items()
+    ]
+
+
+def variant_table(results: Mapping[str, Any]) -> str:
+    """Return one row per variant: what was trained, how well it does and what it takes."""
+    trained = read_bench()
+    head = ("network", "zeros", "xi of its layers", "held-out images", "test images")
+    rows: list[tuple[str, ...]] = [(*head, "ones", "LUT6 sites", "per one", "FF", "latency")]
+    for label, config in variants():
+        if label not in results:
+            continue
+        found, point = results[label], trained[label]
+        shape = "-".join(map(str, (784, *config.hidden, 10)))
+        rows.append(
+            (
+                f"{label}: {shape}",
+                f"{100 * point['zeros_share']:.1f} %",
+                ", ".join(f"{xi:g}" for xi in found["xi"]) if any(found["xi"]) else "0",
+                f"{100 * point['validation']:.2f} %",
+                f"{100 * point['test']:.2f} %",
+                f"{found['ones']:,}",
+                f"{found['sites']:,}",
+                f"{found['sites'] / found['ones']:.2f}",
+                f"{found['ff']:,}",
+                f"{found['latency_cycles']}",
+            )
+        )
+    return markdown(rows)
