@@ -31,7 +31,7 @@ from sbnn.hls.finn_input import adapt_input, take_pixels
 from sbnn.hls.finn_ops import PRODUCTS, QONNX_DOMAIN, QUANTIZERS
 from sbnn.hls.finn_pools import pool_behind_activations
 from sbnn.hls.finn_signs import remove_identities, scale_at_products, write_signs
-from sbnn.hls.finn_source import free_name, layer_names
+from sbnn.hls.finn_source import layer_names, with_input_layer
 from sbnn.hls.finn_tail import drop_tail
 from sbnn.hls.network import MAX_WEIGHTS
 
@@ -78,7 +78,7 @@ def prepare(
     model = run("remove_identities", model, edited(remove_identities))
     model = run("take_pixels", model, edited(take_pixels))
     if sum(node.op_type in PRODUCTS for node in model.graph.node) > len(names):
-        names = (free_name("pixels", names), *names)
+        names = with_input_layer(names)
     model = run("pool_behind_activations", model, edited(pool_behind_activations))
     model = run("absorb_clips", model, edited(absorb_clips))
     model = run("write_signs", model, edited(write_signs))

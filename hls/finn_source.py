@@ -22,6 +22,9 @@ from sbnn.hls.maps import Window
 from sbnn.hls.network import InputEncoding
 from sbnn.hls.thresholds import BITS, Cut, Levels, Stage
 
+# Instances of a core beside its layers (hls/stitch.py).
+SURROUNDINGS = ("argmax", "flow", "marks", "pack", "pixels", "unpack")
+
 
 @dataclass(frozen=True, eq=False)
 class SourceLayer:
@@ -90,21 +93,22 @@ def layer_names(model: Any) -> tuple[str, ...]:
     """Return a Verilog identifier per MatMul, Gemm or Conv of a raw graph, in graph order.
 
     `fc1.weight` gives fc1, else the node `/body/fc1/MatMul` gives body_fc1; a name that is no
-    identifier or is taken becomes layer1, layer2 ...
+    identifier or is taken, by another layer or by what surrounds the layers, becomes layer1, layer2 ...
     """
     names: list[str] = []
     for node in _products(model):
         guess = _weight_name(model, node.input[1]) or _module_name(node.name)
-        usable = guess.isascii() and guess.isidentifier() and guess not in names
+        usable = guess.isascii() and guess.isidentifier() and guess not in (*names, *SURROUNDINGS)
         names.append(guess if usable else f"layer{len(names) + 1}")
     return tuple(names)
 
 
-def free_name(name: str, taken: tuple[str, ...]) -> str:
-    """Return a name that no layer has yet."""
-    while name in taken:
+def with_input_layer(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the names with one in front for the layer that quantizes pixels."""
+    name = "quantize"
+    while name in names:
         name += "_"
-    return name
+    return (name, *names)
 
 
 def _products(model: Any) -> Iterator[Any]:
