@@ -16,7 +16,6 @@ several bits has no sum: it gives the largest of a channel's taps, or the smalle
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +78,10 @@ class SparseLayer:
         """Number of columns of the weights (both rails)."""
         return int(self.weight.shape[1])
 
-    @cached_property
+    @property
     def w01(self) -> BoolArray:
-        """The connections, (MH, MW) bool, not to be written."""
-        connected = self.weight > 0
-        connected.setflags(write=False)
-        return connected
+        """The connections, (MH, MW) bool."""
+        return np.asarray(self.weight > 0)
 
     @property
     def weight_bits(self) -> int:

@@ -37,23 +37,23 @@ def lively(network: Network, seed: int) -> Network:
     return replace(network, layers=tuple(layers))
 
 
-def lively_network(seed: int, largest: int = 40) -> Network:
+def lively_network(seed: int, largest: int = 40, bits: int = 1) -> Network:
     """Return 1 to 4 layers of up to `largest` neurons."""
-    return lively(random_network(seed, largest), seed)
+    return lively(random_network(seed, largest, bits), seed)
 
 
-def lively_conv_network(seed: int, largest: int = 5) -> Network:
+def lively_conv_network(seed: int, largest: int = 5, bits: int = 1) -> Network:
     """Return windows and pools over maps of up to `largest` x `largest`."""
-    return lively(random_conv_network(seed, largest), seed)
+    return lively(random_conv_network(seed, largest, bits), seed)
 
 
 def _connected(layer: SparseLayer, rng: np.random.Generator) -> SparseLayer:
     """Return the layer with one connection for most of those neurons that have none."""
-    w01 = layer.w01.copy()
-    for row in w01:
+    weight = layer.weight.copy()
+    for row in weight:
         if not row.any() and rng.random() > AS_DRAWN:
             row[rng.integers(layer.mw)] = 1
-    return replace(layer, w01=w01)
+    return replace(layer, weight=weight)
 
 
 def _placed(layer: SparseLayer, sums: np.ndarray, rng: np.random.Generator) -> SparseLayer:

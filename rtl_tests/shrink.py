@@ -54,8 +54,8 @@ def with_outputs(layer: SparseLayer, rows: np.ndarray) -> SparseLayer:
 
 def with_inputs(layer: SparseLayer, seen: int, kept: np.ndarray) -> SparseLayer:
     """Return a layer that sees some of the `seen` channels before it, at every tap and rail."""
-    columns = layer.w01.reshape(layer.mh, -1, seen)[:, :, kept]
-    return replace(layer, w01=np.ascontiguousarray(columns.reshape(layer.mh, -1)))
+    columns = layer.weight.reshape(layer.mh, -1, seen)[:, :, kept]
+    return replace(layer, weight=np.ascontiguousarray(columns.reshape(layer.mh, -1)))
 
 
 def smaller(network: Network) -> Iterator[Network]:
@@ -86,11 +86,12 @@ def smaller(network: Network) -> Iterator[Network]:
             fewer = with_inputs(first, encoding.values, kept)
             yield replace(network, encoding=part, layers=(fewer, *layers[1:]))
     for n, layer in enumerate(layers):
-        places = np.argwhere(layer.w01)
+        places = np.argwhere(layer.weight)
         for kept in _parts(len(places)) if not layer.pool else ():
-            w01 = layer.w01.copy()
-            w01[tuple(places[~kept].T)] = 0
-            yield replace(network, layers=(*layers[:n], replace(layer, w01=w01), *layers[n + 1 :]))
+            weight = layer.weight.copy()
+            weight[tuple(places[~kept].T)] = 0
+            fewer = replace(layer, weight=weight)
+            yield replace(network, layers=(*layers[:n], fewer, *layers[n + 1 :]))
         if layer.xi_num.any():
             plain = replace(layer, xi_num=np.zeros_like(layer.xi_num))
             yield replace(network, layers=(*layers[:n], plain, *layers[n + 1 :]))

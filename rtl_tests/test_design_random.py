@@ -30,6 +30,21 @@ def test_random_conv_network(seed):
     check(lively_conv_network(seed), random_choices(seed), seed)
 
 
+@pytest.mark.parametrize("seed", [300, 301])
+def test_few_bits(seed):
+    """Weights, values and outputs of up to 4 bits, pools of several bits."""
+    check(lively_network(seed, 20, 4), random_choices(seed), seed)
+    check(lively_conv_network(seed, 5, 4), random_choices(seed), seed)
+
+
+@pytest.mark.regress
+@pytest.mark.parametrize("first", range(1000, 1200, CHUNK))
+def test_many_networks_of_few_bits(first):
+    for seed in range(first, first + CHUNK):
+        check(lively_network(seed, 40, 4), random_choices(seed), seed)
+        check(lively_conv_network(seed, 6, 4), random_choices(seed), seed)
+
+
 @pytest.mark.regress
 @pytest.mark.parametrize("first", range(1000, 1500, CHUNK))
 def test_many_random_networks(first):
