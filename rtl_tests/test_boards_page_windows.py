@@ -16,9 +16,9 @@ from sbnn.train.kernels import count_kernels
 ULX3S = load_board("ulx3s")
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_dataflow_and_timing_of_windows(tmp_path: Path, seed: int) -> None:
-    network = random_conv_network(seed)
+@pytest.mark.parametrize(("seed", "bits"), [*((seed, 1) for seed in range(6)), (3, 4), (11, 4)])
+def test_dataflow_and_timing_of_windows(tmp_path: Path, seed: int, bits: int) -> None:
+    network = random_conv_network(seed, bits=bits)
     folder = build_folder(tmp_path / network.name / "ulx3s", network)
     design = make_design(network, Choices(levels_per_stage=ULX3S.levels_per_stage))
     page = read(folder)
@@ -28,7 +28,11 @@ def test_dataflow_and_timing_of_windows(tmp_path: Path, seed: int) -> None:
         texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawing)
         widths = re.findall(r'<text[^>]*class="bits[^"]*">(\d+)(?: bits)?</text>', drawing)
         scores = network.classes * design.score_bits
-        wires = [64, network.encoding.map.word_bits, *(layer.mh for layer in network.layers[:-1])]
+        wires = [
+            64,
+            network.encoding.map.word_bits,
+            *(seen.word_bits for seen in network.maps[1:-1]),
+        ]
         kept = design.index_bits + scores
         assert [int(width) for width in widths] == [*wires, scores, kept, kept, 64]
         depths = [texts[i + 1] for i, text in enumerate(texts) if text in ("queue", "depth")]

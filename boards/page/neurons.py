@@ -133,6 +133,9 @@ def figures(facts: Facts, index: int) -> list[tuple[str, str]]:
         ),
         ("xi", _xi(layer)),
     ]
+    for name, bits in (("weights", layer.weight_bits), ("outputs", layer.output.bits)):
+        if bits > 1:
+            found.append((name, f"{bits} bits"))
     if layer.threshold is not None and layer.invert is not None:
         scale = 1 << layer.xi_frac
         low, middle, high = (
