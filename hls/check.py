@@ -10,6 +10,7 @@ from sbnn.hls.estimate import STREAMS, estimate_layers
 from sbnn.hls.fabric import fabric_of
 from sbnn.hls.finn_file import read_file
 from sbnn.hls.finn_fold import integer_layers
+from sbnn.hls.finn_forms import FormChoice, choose_forms
 from sbnn.hls.finn_prepare import prepare
 from sbnn.hls.finn_read import read
 from sbnn.hls.finn_recorder import Recorder
@@ -89,10 +90,11 @@ def check(path: Path, family: str, levels: int, divisor: int | None = None) -> C
         EstimateError: no estimate of that family.
     """
     model, names, _ = prepare(Recorder(None), read_file(path), divisor)
-    source = read(model, names)
+    source, forms = choose_forms(read(model, names))
     layers, _ = integer_layers(source)
     network = Network("checked", source.encoding, layers)
     choices = Choices(levels_per_stage=levels, family=family)
+    others = {choice.layer: choice for choice in forms}
     counted = network.ones > MOST_WRITTEN
     design = (count_design if counted else make_design)(network, choices)
     luts = _estimate(design, family)
@@ -100,7 +102,13 @@ def check(path: Path, family: str, levels: int, divisor: int | None = None) -> C
     return Checked(
         network,
         tuple(
-            _line(layer, luts[layer.name], dense[layer.name], fabric_of(family).table_inputs)
+            _line(
+                layer,
+                luts[layer.name],
+                dense[layer.name],
+                fabric_of(family).table_inputs,
+                others.get(layer.name),
+            )
             for layer in network.layers
         ),
         sum(luts.values()),
@@ -116,7 +124,9 @@ def _estimate(design: Design, family: str) -> dict[str, int]:
     return estimate_layers(make_manifest(design, "generic", {}), family)
 
 
-def _line(layer: SparseLayer, luts: int, dense_luts: int, table: int) -> CheckedLayer:
+def _line(
+    layer: SparseLayer, luts: int, dense_luts: int, table: int, other: FormChoice | None
+) -> CheckedLayer:
     shape = f"{layer.mh} x {layer.inputs}"
     if layer.window is not None:
         rows, columns = layer.window.kernel
@@ -130,7 +140,7 @@ def _line(layer: SparseLayer, luts: int, dense_luts: int, table: int) -> Checked
         zeros=1 - layer.ones / (layer.mh * layer.inputs),
         ones=layer.ones,
         xi="-" if layer.pool else _xi(layer),
-        hardware=_hardware(layer, table),
+        hardware=_hardware(layer, table) + (_other_form(other) if other is not None else ""),
         luts=luts,
         dense_luts=dense_luts,
     )
@@ -168,6 +178,13 @@ def _hardware(layer: SparseLayer, table: int) -> str:
     if shared:
         parts.append("one shared S")
     return ", ".join(parts)
+
+
+def _other_form(choice: FormChoice) -> str:
+    """Say what the form that was not taken would cost."""
+    other = "one rail and S" if choice.rails == 2 else "inputs and complements"
+    share = choice.other_luts / max(choice.luts, 1)
+    return f" ({other}: {share:.2f} times as many LUTs)"
 
 
 def check_text(checked: Checked) -> str:

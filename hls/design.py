@@ -163,6 +163,16 @@ def make_design(network: Network, choices: Choices) -> Design:
     return Design(network, choices, rows, layers)
 
 
+def cost_facts(layer: LayerRtl) -> Cost:
+    """Return what a layer is made of, as the manifest says it."""
+    return Cost(
+        full_adders=layer.cost.full_adders,
+        tables=dict(layer.cost.tables),
+        additions={kind: dict(Counter(widths)) for kind, widths in layer.cost.additions.items()},
+        registers=layer.cost.registers,
+    )
+
+
 def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manifest:
     """Return what anyone needs to drive the generated core, and what it was made from.
 
@@ -208,14 +218,7 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 output_bits=resolved.layer.output.bits,
                 xi_frac=resolved.layer.xi_frac,
                 latency_cycles=layer.latency_cycles,
-                cost=Cost(
-                    full_adders=layer.cost.full_adders,
-                    tables=dict(layer.cost.tables),
-                    additions={
-                        kind: dict(Counter(widths)) for kind, widths in layer.cost.additions.items()
-                    },
-                    registers=layer.cost.registers,
-                ),
+                cost=cost_facts(layer),
             )
             for resolved, layer in zip(design.rows, design.layers, strict=True)
         ),

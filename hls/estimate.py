@@ -8,7 +8,7 @@ import json
 from functools import cache
 from pathlib import Path
 
-from sbnn.hls.manifest import LayerFacts, Manifest
+from sbnn.hls.manifest import Cost, Manifest
 from sbnn.train.errors import UserError
 
 WEIGHTS = Path(__file__).resolve().parent / "weights.json"
@@ -34,14 +34,25 @@ def estimate_layers(manifest: Manifest, family: str, unit: str = "lut") -> dict[
     Raises:
         EstimateError: no weights of that family and unit.
     """
+    weights = _weights_of(family, unit)
+    return {part: _total(weights, found) for part, found in features(manifest, family).items()}
+
+
+def estimate_cost(cost: Cost, family: str, unit: str = "lut") -> int:
+    """Return the LUTs of one layer that is made of `cost`; see `estimate_layers`."""
+    return _total(_weights_of(family, unit), _layer(cost))
+
+
+def _weights_of(family: str, unit: str) -> dict[str, float]:
     weights = _weights().get(_measured(family), {}).get(unit)
     if weights is None:
         known = ", ".join(f"{name} {key}" for name, units in _weights().items() for key in units)
         raise EstimateError(f"no estimate of {family} {unit}: hls/weights.json has {known}")
-    return {
-        part: round(sum(weights.get(name, 0.0) * value for name, value in found.items()))
-        for part, found in features(manifest, family).items()
-    }
+    return weights
+
+
+def _total(weights: dict[str, float], found: dict[str, float]) -> int:
+    return round(sum(weights.get(name, 0.0) * value for name, value in found.items()))
 
 
 def features(manifest: Manifest, family: str) -> dict[str, dict[str, float]]:
@@ -51,7 +62,7 @@ def features(manifest: Manifest, family: str) -> dict[str, dict[str, float]]:
         manifest: a design's manifest.
         family: key of `sbnn.hls.synth.FAMILIES`; memories differ.
     """
-    found = {layer.name: _layer(layer) for layer in manifest.layers}
+    found = {layer.name: _layer(layer.cost) for layer in manifest.layers}
     return found | {STREAMS: _streams(manifest, _measured(family))}
 
 
@@ -66,15 +77,15 @@ def _weights() -> dict[str, dict[str, dict[str, float]]]:
     return weights
 
 
-def _layer(layer: LayerFacts) -> dict[str, float]:
-    values: dict[str, float] = {"full_adder": layer.cost.full_adders}
-    for inputs, count in layer.cost.tables.items():
+def _layer(cost: Cost) -> dict[str, float]:
+    values: dict[str, float] = {"full_adder": cost.full_adders}
+    for inputs, count in cost.tables.items():
         name = f"table_{min(inputs, WIDEST_TABLE)}"
         size = 2 ** max(0, inputs - WIDEST_TABLE)
         values[name] = values.get(name, 0) + size * count
-    for kind, widths in layer.cost.additions.items():
+    for kind, widths in cost.additions.items():
         values[f"{kind}_bit"] = sum(width * count for width, count in widths.items())
-    shared = layer.cost.additions.get("shared", {})
+    shared = cost.additions.get("shared", {})
     values["shared_wide"] = sum(max(0, width - WIDE) * count for width, count in shared.items())
     return {name: value for name, value in values.items() if value}
 

@@ -12,10 +12,12 @@ from qonnx.core.modelwrapper import ModelWrapper
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import SourceLayer
 from sbnn.hls.layer import IntArray, SparseLayer
-from sbnn.hls.thresholds import BITS, Levels, reachable
+from sbnn.hls.thresholds import BITS, Levels, decisive, reachable
 
 # FINN derives thresholds in float32: a few operations, each off by 2**-24 of the sum's range.
 FLOAT32_SLACK = 2.0**-20
+# Of thousands of sums, those next to a threshold: a threshold that is further off differs there, too.
+NEIGHBOURS = 64
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def _compare_neuron(
 ) -> list[Rounding]:
     if layer.threshold is None or layer.invert is None:
         raise LoweringError(f"layer {layer.name}: gives scores where FINN has a MultiThreshold")
-    sums = totals = reachable(layer, j)
+    sums = totals = decisive(reachable(layer, j), layer.threshold[j], NEIGHBOURS)
     if layer.rails == 2:  # what the complements and S add whatever the values are
         complements = int(layer.weight[j, layer.inputs :].sum()) << layer.xi_frac
         totals = totals - layer.peak * (complements + int(layer.xi_num[j]) * layer.inputs)

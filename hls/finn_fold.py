@@ -9,7 +9,7 @@ import numpy as np
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.network import MAX_XI_FRAC, PIXEL_BITS, NetworkError, SparseLayer
-from sbnn.hls.thresholds import Levels, Proof, fold, prove
+from sbnn.hls.thresholds import Levels, Proof, fold, prove, value_at_zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,8 +33,8 @@ def integer_layers(source: Source) -> tuple[tuple[SparseLayer, ...], Scores]:
     Raises:
         LoweringError: xi is off the grid, or scores have no common scale.
     """
-    scores = _last_layer(source.layers[-1])
-    hidden = (_pool(layer) if layer.pool else _hidden_layer(layer) for layer in source.layers[:-1])
+    scores = last_layer(source.layers[-1])
+    hidden = (_pool(layer) if layer.pool else hidden_layer(layer) for layer in source.layers[:-1])
     return (*hidden, scores.layer), scores
 
 
@@ -47,7 +47,8 @@ def prove_layers(source: Source, layers: Sequence[SparseLayer]) -> tuple[Proof, 
     )
 
 
-def _hidden_layer(layer: SourceLayer) -> SparseLayer:
+def hidden_layer(layer: SourceLayer) -> SparseLayer:
+    """Return a hidden layer with its thresholds."""
     frac = layer.xi_frac()
     bare = SparseLayer(
         layer.name,
@@ -81,13 +82,13 @@ def _pool(layer: SourceLayer) -> SparseLayer:
     )
 
 
-def _last_layer(source: SourceLayer) -> Scores:
+def last_layer(source: SourceLayer) -> Scores:
     """Return the layer with its offset, and the unit: graph output = unit * (2*A + offset).
 
-    With values v that stand for scale*v + shift an output is
-    u*(2*(P + xi*S) + 2*shift/scale*(n + xi*MW) + d/u), n the sum of its weights and
-    u = eta * (what follows scales by) * scale/2. The offset is 2**F times what stands behind 2*(P + xi*S),
-    with the smallest F that makes it and xi integers; where there is none, numbers in the same order.
+    With values v that stand for scale*v + shift an output is u*(2*(P + xi*S) + 2*b/scale + d/u), b what it
+    gives at A = 0 (`value_at_zero`) and u = eta * (what follows scales by) * scale/2. The offset is 2**F
+    times what stands behind 2*(P + xi*S), with the smallest F that makes it and xi integers; where there is
+    none, numbers in the same order.
     """
     if source.value_bits == PIXEL_BITS:
         raise LoweringError(
@@ -112,11 +113,11 @@ def _last_layer(source: SourceLayer) -> Scores:
             f"node {node}: scores are scaled by {float(min(units))!r} to {float(max(units))!r}, "
             "needs one positive scale for all classes"
         )
-    total, mw = layer.weight.sum(1, dtype=np.int64), layer.weight.shape[1]
-    centre = 2 * layer.levels.shift / layer.levels.scale
+    peak = (1 << layer.value_bits) - 1
     offsets = [
-        rest / units[0] + centre * (int(total[j]) + layer.xi[j] * mw)
-        for j, rest in enumerate(rests)
+        rest / units[0]
+        + 2 * value_at_zero(weight, xi, layer.rails, peak, layer.levels) / layer.levels.scale
+        for rest, weight, xi in zip(rests, layer.weight, layer.xi, strict=True)
     ]
     frac = _common_frac(offsets, layer.xi_frac())
     exact = frac is not None
@@ -138,23 +139,21 @@ def _last_layer(source: SourceLayer) -> Scores:
 def _rising(layer: SourceLayer) -> SourceLayer:
     """Return a last layer whose values stand for rising ones: a score cannot be inverted as a bit can.
 
-    Weights of falling values are weights of their complements, the other rail.
+    Weights of falling values x are weights of -x, the other rail.
     """
-    scale, shift = layer.levels.scale, layer.levels.shift
-    if scale > 0:
+    if layer.levels.scale > 0:
         return layer
-    peak = (1 << layer.value_bits) - 1
-    levels = Levels(-scale, scale * peak + shift)
+    levels = Levels(-layer.levels.scale, -layer.levels.shift)
     if layer.rails == 2:
         half = layer.weight.shape[1] // 2
         return replace(layer, weight=np.roll(layer.weight, half, axis=1), levels=levels)
     if not any(layer.xi):
         weight = np.concatenate([np.zeros_like(layer.weight), layer.weight], axis=1)
         return replace(layer, weight=weight, rails=2, levels=levels)
-    # (w + xi) * -x = ((top - w) - (top + xi)) * x: shift stays that of the values themselves.
+    # -(w + xi) = (top - w) - (top + xi)
     top = layer.weight.max()
     xi = tuple(-int(top) - value for value in layer.xi)
-    return replace(layer, weight=top - layer.weight, xi=xi, levels=Levels(-scale, -shift))
+    return replace(layer, weight=top - layer.weight, xi=xi, levels=levels)
 
 
 def _common_frac(offsets: Sequence[Fraction], least: int) -> int | None:

@@ -11,8 +11,7 @@ from sbnn.hls.finn_layout import Layout, read_pool_window, read_window
 from sbnn.hls.finn_levels import Activation, read_activation
 from sbnn.hls.finn_ops import ACTIVATIONS, AFFINE, PRODUCTS, SHAPING, SUPPORTED
 from sbnn.hls.finn_source import Source, SourceLayer
-from sbnn.hls.finn_weights import Weights, read_weights
-from sbnn.hls.layer import WeightArray
+from sbnn.hls.finn_weights import read_weights
 from sbnn.hls.maps import FeatureMap
 from sbnn.hls.network import PIXEL_BITS, InputEncoding
 from sbnn.hls.thresholds import BITS, Levels, Stage
@@ -51,10 +50,6 @@ class _Walk:
         self.levels, self.scale = activation.levels, activation.scale
         self.value_bits = activation.bits
         self.step(node)
-
-    @property
-    def peak(self) -> int:
-        return (1 << self.value_bits) - 1
 
     @property
     def kind(self) -> str:
@@ -205,15 +200,12 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
         levels=walk.levels,
         value_bits=walk.value_bits,
     )
-    excess = walk.levels.scale * walk.peak + 2 * walk.levels.shift
     walk.step(node)
     if window is None:
         walk.layout = Layout.of_vector(len(weight))
     else:
         walk.layout = Layout.of_map(FeatureMap(*window.output, len(weight)))
     stages, stage_nodes = _read_behind(walk, name, len(weight))
-    if weights.rails == 2:
-        stages = _with_complements(stages, weights, weight, excess)
     layer = replace(layer, stages=stages, stage_nodes=stage_nodes)
     node = walk.next()
     if node is not None:
@@ -225,23 +217,6 @@ def _read_layer(walk: _Walk, name: str) -> SourceLayer:
             f"node {layer.node}: gives scores at {walk.layout.seen.positions} positions, needs one"
         )
     return layer
-
-
-def _with_complements(
-    stages: tuple[tuple[Stage, ...], ...], weights: Weights, weight: WeightArray, excess: Fraction
-) -> tuple[tuple[Stage, ...], ...]:
-    """Put in front of each chain what negative weights make of values that do not lie around 0.
-
-    A weight of the complement peak - v counts scale*(peak - v) + shift, but -(scale*v + shift) is meant;
-    `excess` is the difference.
-    """
-    if not excess:
-        return stages
-    minus = weight[:, 1].sum(1, dtype=np.int64)
-    return tuple(
-        (Stage(pre=-excess * eta * int(count)), *chain)
-        for chain, eta, count in zip(stages, weights.eta, minus, strict=True)
-    )
 
 
 def _read_scaling(walk: _Walk) -> None:

@@ -200,13 +200,13 @@ def _from_grid(stored: _Stored | None) -> Weights | None:
     unit = math.lcm(*(z.denominator for z in zero))
     forms = []
     if unit <= FINEST:
-        found = _multiples(values * unit - np.array([[int(z * unit)] for z in zero]))
+        found = multiples(values * unit - np.array([[int(z * unit)] for z in zero]))
         if found is not None:
             weights, step = found
             eta = [s * int(n) / unit for s, n in zip(scale, step, strict=True)]
             forms.append(_signed(weights, eta, stored, 2 if weights.min() < 0 else 1))
     lowest = values.min(1) if len(set(zero)) > 1 else np.full(len(values), values.min())
-    found = _multiples(values - lowest[:, None])
+    found = multiples(values - lowest[:, None])
     if found is not None:
         weights, step = found
         xi = tuple((int(low) - z) / int(n) for low, z, n in zip(lowest, zero, step, strict=True))
@@ -216,7 +216,7 @@ def _from_grid(stored: _Stored | None) -> Weights | None:
     return min(forms, key=lambda form: np.count_nonzero(form.weight), default=None)
 
 
-def _multiples(values: IntArray) -> tuple[IntArray, IntArray] | None:
+def multiples(values: IntArray) -> tuple[IntArray, IntArray] | None:
     """Return (MH, inputs) integers as multiples of a step, the same for all outputs if it can be.
 
     Returns:

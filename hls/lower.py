@@ -41,6 +41,7 @@ from sbnn.hls.finn_conv import (
 )
 from sbnn.hls.finn_file import read_file
 from sbnn.hls.finn_fold import Scores, integer_layers, prove_layers
+from sbnn.hls.finn_forms import FormChoice, choose_forms
 from sbnn.hls.finn_guard import GuardConstantNeurons
 from sbnn.hls.finn_limits import write_thresholds
 from sbnn.hls.finn_nodes import layer_of
@@ -71,6 +72,7 @@ class Lowered:
         scores: what the scores are in terms of the graph's output.
         graph: the last graph, of SparsePopcountMVAU nodes, for FINN's own flow.
         passes: names in order, as the saved files are numbered.
+        forms: the layers that could be built in two ways, and which one was taken.
         proofs: per hidden layer, how many reachable sums were enumerated.
         roundings: sums at which FINN's float32 threshold would decide otherwise.
         images: how many images were compared with the original graph.
@@ -83,6 +85,7 @@ class Lowered:
     scores: Scores
     graph: ModelWrapper
     passes: tuple[str, ...]
+    forms: tuple[FormChoice, ...]
     proofs: tuple[Proof, ...]
     roundings: tuple[Rounding, ...]
     images: int
@@ -103,6 +106,7 @@ class Lowered:
             if self.scores.exact
             else "in the order of the graph's output",
             "passes": list(self.passes),
+            "forms": [vars(choice) for choice in self.forms],
             "proved": [
                 {
                     "layer": proof.layer,
@@ -175,7 +179,7 @@ def _lower(
     model, names, original = prepare(run, stored, divisor)
     prepared = ModelProto()
     prepared.CopyFrom(model.model)
-    exact = read(model, names)
+    exact, forms = choose_forms(read(model, names))
     layers, scores = integer_layers(exact)
     proofs = prove_layers(exact, layers)
     model = run("complete_window_attributes", model, transformed(CompleteWindowAttributes()))
@@ -210,6 +214,7 @@ def _lower(
         scores,
         model,
         tuple(run.passes),
+        forms,
         proofs,
         roundings,
         len(images),

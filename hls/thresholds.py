@@ -3,11 +3,11 @@
 A neuron sees z = eta*(z' + xi*q) (Eq. 4, 5 of Schiavone et al. 2023) and then a chain of affine stages,
 each (z + pre) * scale / sqrt(variance) + post; its output is the number of the activation's cuts that the
 result reaches, for a sign the one cut 0. In the integers of `sbnn.hls.layer` an input value v stands for
-x = scale*v + shift (a bit for 2*v - 1), so
+x = scale*v + shift (a bit for 2*v - 1), and what the second rail holds for -x, so
 
-    z = eta * (scale*A + shift*((n << F) + xi_num*MW)) / 2**F
+    z = eta * (scale*A / 2**F + b)
 
-is an affine function of A, n the sum of the neuron's weights. The output is monotone in A and one threshold
+is an affine function of A, b what `value_at_zero` says. The output is monotone in A and one threshold
 decides each cut. Everything here is rational; the square root is compared by squaring, never taken.
 """
 
@@ -18,10 +18,13 @@ from fractions import Fraction
 
 import numpy as np
 
+from sbnn.hls.layer import WeightArray
 from sbnn.hls.network import BoolArray, IntArray, NetworkError, SparseLayer
 
 # Sums of a neuron that `prove` looks at one by one; 3 us each.
 MOST_SUMS = 1 << 12
+# 512 MB of sums, 20 times what 784 pixels of 8 bits with weights of 4 bits reach.
+MOST_REACHED = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -112,10 +115,11 @@ def decisions(
     """
     if eta <= 0:
         raise NetworkError(f"eta is {float(eta)}, needs a positive weight scale")
-    unit = eta / (1 << layer.xi_frac)
-    all_weights = (int(layer.weight[j].sum()) << layer.xi_frac) + int(layer.xi_num[j]) * layer.mw
+    grid = 1 << layer.xi_frac
+    xi = Fraction(int(layer.xi_num[j]), grid)
+    at_zero = value_at_zero(layer.weight[j], xi, layer.rails, layer.peak, levels)
     # value = (slope*A + intercept) / sqrt(variance) + rest
-    slope, intercept = unit * levels.scale, unit * levels.shift * all_weights
+    slope, intercept = eta * levels.scale / grid, eta * at_zero
     variance, rest = Fraction(1), Fraction(0)
     for stage in stages:
         if stage.variance <= 0:
@@ -129,6 +133,20 @@ def decisions(
             slope, intercept = slope * stage.scale, intercept * stage.scale
             rest = (rest + stage.pre) * stage.scale + stage.post
     return tuple(_integers(slope, intercept, rest - cut.at, variance, cut.strict) for cut in cuts)
+
+
+def value_at_zero(
+    weight: WeightArray, xi: Fraction, rails: int, peak: int, levels: Levels
+) -> Fraction:
+    """Return what one row of (MW,) weights gives where A is 0, in units of eta.
+
+    With two rails xi cancels between x and -x; A counts it all the same, as it counts complements.
+    """
+    if rails == 1:
+        return levels.shift * (int(weight.sum(dtype=np.int64)) + xi * len(weight))
+    inputs = len(weight) // 2
+    plain, minus = (int(part.sum(dtype=np.int64)) for part in (weight[:inputs], weight[inputs:]))
+    return levels.shift * (plain - minus) - levels.scale * peak * (minus + xi * inputs)
 
 
 def _integers(
@@ -204,6 +222,11 @@ def reachable(layer: SparseLayer, j: int) -> IntArray:
         totals = (counts >> layer.xi_frac) + np.arange(layer.mw - n + 1, dtype=np.int64)
         return np.unique(counts + k * totals)
     step = int(np.gcd.reduce(steps))
+    if step and (high - low) // step > MOST_REACHED:
+        raise NetworkError(
+            f"layer {layer.name}: neuron {j} has {(high - low) // step:,} sums, at most {MOST_REACHED:,} can "
+            "be proven; needs a coarser grid for xi"
+        )
     return np.arange(low, high + 1, step, dtype=np.int64) if step else np.array([low], np.int64)
 
 
@@ -240,7 +263,7 @@ def prove(
         rules = decisions(layer, j, eta[j], stages[j], levels, own)
         values = reachable(layer, j)
         sums += len(values)
-        values = _decisive(values, layer.threshold[j])
+        values = decisive(values, layer.threshold[j])
         found = ((values[:, None] >= layer.threshold[j]) ^ layer.invert[j]).sum(1)
         for total, level in zip(values.tolist(), found.tolist(), strict=True):
             wanted = sum(rule.at(total) for rule in rules)
@@ -254,11 +277,12 @@ def prove(
     return Proof(layer.name, layer.mh, sums, constant)
 
 
-def _decisive(values: IntArray, threshold: IntArray) -> IntArray:
-    """Return the sums at which a monotone rule has to be looked at."""
+def decisive(values: IntArray, threshold: IntArray, margin: int = 1) -> IntArray:
+    """Return the sums at which monotone rules have to be looked at: all, or those around each threshold."""
     if len(values) <= MOST_SUMS:
         return values
-    above = np.searchsorted(values, threshold)
-    places = np.concatenate([[0, len(values) - 1], above - 1, above])
+    around = np.arange(-margin, margin)
+    above = np.searchsorted(values, threshold)[:, None] + around
+    places = np.concatenate([[0, len(values) - 1], above.reshape(-1)])
     chosen: IntArray = values[np.unique(places.clip(0, len(values) - 1))]
     return chosen

@@ -27,13 +27,14 @@ IMAGES = 6
 
 @cache
 def bases() -> tuple[bytes, ...]:
-    """Return small valid files: xi, rails, dense, convolution, ternary with a tail."""
+    """Return small valid files: xi, rails, dense, convolution, ternary with a tail, few bits."""
     models = [
         random_graph(1, widths=(16, 6, 4), frac=2),
         random_graph(2, widths=(16, 6, 4), rails=2),
         random_graph(3, widths=(16, 6, 4), dense=True),
         random_conv_graph(2, shape=(6, 6)),
         foreign(),
+        few_bits(),
     ]
     return tuple(model.SerializeToString() for model in models)
 
@@ -62,6 +63,37 @@ def foreign() -> ModelProto:
             graph.then("Clip", "clip", -1.0, 1.0)
             graph.then("Quant", "act1", 1.0, 0.0, 1.0, signed=0, narrow=0, rounding_mode="HALF_UP")
     graph.then("Softmax", "softmax", axis=1)
+    return graph.model(4)
+
+
+def few_bits() -> ModelProto:
+    """3-bit weights on pixels, a MaxPool in front of Relu and Quant, signed values, MultiThreshold."""
+    rng = np.random.default_rng(6)
+    graph = Graph((6, 6))
+    graph.channels_first()
+    graph.then("Div", "unit", 255.0)
+    weights = {"signed": 1, "narrow": 1, "rounding_mode": "ROUND"}
+    unsigned = {"signed": 0, "narrow": 0, "rounding_mode": "ROUND"}
+    parts = [("weight", rng.integers(-3, 4, (3, 1, 3, 3)) * 0.25), ("scale", 0.25), ("zero", 0.0)]
+    inputs = [graph.constant(f"conv1.{key}", value) for key, value in (*parts, ("bits", 3.0))]
+    quant = graph.node("Quant", inputs, "conv1_quant", **weights)
+    graph.last = graph.node("Conv", [graph.last, quant], "conv1", kernel_shape=[3, 3])
+    graph.then("MaxPool", "pool1", kernel_shape=[2, 2], strides=[2, 2])
+    graph.then("BatchNormalization", "bn1", *random_norm(rng, 3, 0.5, 0.0), epsilon=1e-5)
+    graph.then("Relu", "relu1")
+    graph.then("Quant", "act1", 0.25, 0.0, 2.0, **unsigned)
+    graph.then("Flatten", "flatten", axis=1)
+    for name, mw, mh in (("fc1", 12, 6), ("fc2", 6, 4)):
+        parts = [("weight", rng.integers(-2, 2, (mw, mh)) * 0.5), ("scale", 0.5), ("zero", 0.0)]
+        inputs = [graph.constant(f"{name}.{key}", value) for key, value in (*parts, ("bits", 2.0))]
+        quant = graph.node("Quant", inputs, f"{name}_quant", **{**weights, "narrow": 0})
+        graph.last = graph.node("MatMul", [graph.last, quant], name)
+        if name == "fc1":
+            limits = np.sort(rng.normal(size=(6, 3)), axis=1)
+            graph.then(
+                "MultiThreshold", "act2", limits, out_scale=0.5, out_bias=-0.5, out_dtype="UINT2"
+            )
+            graph.nodes[-1].domain = "qonnx.custom_op.general"
     return graph.model(4)
 
 

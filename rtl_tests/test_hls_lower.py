@@ -5,6 +5,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from mutants import few_bits
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
@@ -202,7 +203,7 @@ def test_every_graph_is_saved_and_the_same_twice(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "model", [random_graph(9, frac=3), random_conv_graph(2), random_conv_graph(4)]
+    "model", [random_graph(9, frac=3), random_conv_graph(2), random_conv_graph(4), few_bits()]
 )
 def test_every_saved_graph_computes_the_same(tmp_path, model):
     shape = [d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim][1:]

@@ -113,10 +113,11 @@ def test_zoo_more(name):
 
 
 def test_the_forms_that_layers_take():
-    """Ternary weights become two rails, dense ones xi = -1/2, pixels stay 8 bits wide."""
+    """Signed weights become two rails, dense ones xi = -1/2, pixels stay 8 bits wide."""
     images = zoo_images(4, 4)
-    layers = lowered("ternary-softmax", images)[1].network.layers
-    assert [layer.rails for layer in layers] == [2, 2]
+    result = lowered("mlp-4w4a", images)[1]
+    assert [layer.rails for layer in result.network.layers] == [2, 2, 2]
+    assert all(choice.other_luts > choice.luts for choice in result.forms)
     layers = lowered("tfc-1w1a", images)[1].network.layers
     assert [(layer.rails, layer.xi_frac, layer.xi_num[0]) for layer in layers] == [(1, 1, -1)] * 3
     network = lowered("conv-pixels", images)[1].network

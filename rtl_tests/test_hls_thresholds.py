@@ -91,8 +91,7 @@ def agrees_for_every_input(seed, bare, eta, stages, levels, cuts=None):
     bits = reference.activate(layer, vectors)
     for vector, found in zip(vectors.tolist(), bits, strict=True):
         x = [levels.scale * value + levels.shift for value in vector]
-        if layer.rails == 2:
-            x += [levels.scale * (layer.peak - value) + levels.shift for value in vector]
+        x += [-value for value in x] if layer.rails == 2 else []
         for j in range(layer.mh):
             xi = Fraction(int(layer.xi_num[j]), 1 << layer.xi_frac)
             z = sum(
