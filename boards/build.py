@@ -14,7 +14,7 @@ from sbnn.boards.board import Board, BoardError
 from sbnn.boards.deploy import write_deploy
 from sbnn.boards.page import write_page
 from sbnn.boards.verify import REPORT as VERIFICATION
-from sbnn.boards.verify import verify
+from sbnn.boards.verify import is_verified, verify
 from sbnn.boards.vivado_project import COMMAND, write_project
 from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.train.errors import UserError
@@ -58,7 +58,7 @@ def make_bitstream(
         for line in choice.reasons:
             say(line)
         check_estimate(board, manifest)
-        _verify_once(manifest, folder, say)
+        _verify_once(folder, say)
         made = choice.backend.build(board, folder, seed)
     except UserError as error:
         # The page of a refused build says why; a page that cannot be made must not hide that.
@@ -75,7 +75,7 @@ def _leave_to_vivado(
 ) -> NoReturn:
     """Check what can be checked here, write the project folder and say where to take it."""
     core_counts(board, manifest, folder)
-    _verify_once(manifest, folder, say)
+    _verify_once(folder, say)
     project = write_project(board, manifest, folder)
     others = [name for name in board.flows if name != vivado.NAME]
     raise BoardError(
@@ -86,11 +86,9 @@ def _leave_to_vivado(
     )
 
 
-def _verify_once(manifest: Manifest, folder: Path, say: Callable[[str], None]) -> None:
+def _verify_once(folder: Path, say: Callable[[str], None]) -> None:
     """Compare the core with the reference, unless these very bytes have been found equal before."""
-    report = _report(folder / VERIFICATION)
-    digests = (report.get("network_digest"), report.get("rtl_digest"))
-    if digests == (manifest.network_digest, manifest.rtl_digest):
+    if is_verified(folder):
         say(f"verified before: {VERIFICATION}")
         return
     for check in verify(folder):
@@ -131,6 +129,7 @@ def make_deploy(board: Board, folder: Path) -> Path:
         raise BoardError(
             f"{folder}/bitfile: no bitstream; make bitstream BOARD={board.name} makes it"
         )
+    _verify_once(folder, lambda line: None)
     return write_deploy(board, folder, str(report["backend"]), found[0])
 
 

@@ -1,4 +1,8 @@
-"""Verify a generated core before it becomes a bitstream: the Verilated RTL equals the reference."""
+"""Verify a generated core before it becomes a bitstream: the Verilated RTL equals the reference.
+
+The report says of which bytes it speaks: the digests of network and Verilog, of every file, of the images,
+and of the set of checks. It counts only while all of them are what they were.
+"""
 
 import json
 import time
@@ -6,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +20,10 @@ from sbnn.boards.driver import open_accelerator
 from sbnn.boards.transports.reference import read_network
 from sbnn.boards.transports.transport import BuildFiles, find_files
 from sbnn.hls import reference
+from sbnn.hls.manifest import Manifest
 from sbnn.train.config import TrainError, load_config, model_of
 from sbnn.train.data import sample_images
-from sbnn.train.files import write_atomic
+from sbnn.train.files import digest, write_atomic
 
 FORMAT = "sbnn-verification-1"
 REPORT = "report/verification.json"
@@ -32,6 +38,7 @@ class Check:
         name: short.
         what: what was compared with what.
         vectors: how many images.
+        vectors_digest: SHA-256 of the images.
         result: "equal".
         tool: what ran the hardware's side.
         seconds: how long it took.
@@ -40,6 +47,7 @@ class Check:
     name: str
     what: str
     vectors: int
+    vectors_digest: str
     result: str
     tool: str
     seconds: float
@@ -51,19 +59,63 @@ def verify(folder: Path) -> tuple[Check, ...]:
     Real images where the model has tracked ones, and random ones that reach what those do not.
 
     Raises:
-        BoardError: an image's class or scores differ; the report of an older core is removed.
+        BoardError: an image's class or scores differ, or the Verilog is not the manifest's; the report
+            of an older core is removed.
         DriverError: a file is missing.
         ToolError: Verilator or the compiler is missing or failed.
     """
     path = folder / REPORT
     files = find_files(folder)
-    manifest = files.manifest
     path.unlink(missing_ok=True)  # what follows may fail, and nothing must say that it has not
-    checks = tuple(
-        _compare(folder, files, name, what, images) for name, what, images in _vectors(files)
-    )
-    write_atomic(path, _report(manifest.network_digest, manifest.rtl_digest, checks))
+    _check_verilog(files)
+    vectors = _vectors(files)
+    checks = tuple(_compare(folder, files, name, what, images) for name, what, images in vectors)
+    write_atomic(path, _report(folder, files, checks, _set_of_checks(vectors)))
     return checks
+
+
+def is_verified(folder: Path) -> bool:
+    """Return whether the report is of these very bytes of Verilog and network, and of today's checks.
+
+    Raises:
+        BoardError: the Verilog is not what the manifest says.
+        ManifestError: there is no manifest, or it is broken.
+    """
+    files = find_files(folder)
+    _check_verilog(files)
+    try:
+        report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        said = [report[key] for key in ("format", "network_digest", "rtl_digest", "checks_digest")]
+        equal = all(check["result"] == "equal" for check in report["checks"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    manifest = files.manifest
+    needed = [FORMAT, manifest.network_digest, manifest.rtl_digest]
+    return equal and said == [*needed, _set_of_checks(_vectors(files))]
+
+
+def _check_verilog(files: BuildFiles) -> None:
+    """Raise `BoardError` where a file of the core is not the one that the manifest was written for."""
+    total = ""
+    for name in files.manifest.sources:
+        if not (files.rtl / name).is_file():
+            raise BoardError(f"{files.rtl / name}: no such file; make hls writes it")
+        total += f"{name}\0{(files.rtl / name).read_text(encoding='utf-8')}\0"
+    if digest(total.encode()) != files.manifest.rtl_digest:
+        raise BoardError(
+            f"{files.rtl}/rtl: its Verilog is not what manifest.json was written for; "
+            "make hls writes both again"
+        )
+
+
+def _tool() -> str:
+    return f"Verilator {version('verilator')}"
+
+
+def _set_of_checks(vectors: Sequence[tuple[str, str, NDArray[np.uint8]]]) -> str:
+    """Return a digest that differs wherever another comparison, image or simulator would be used."""
+    content = [(name, what, digest(images.tobytes())) for name, what, images in vectors]
+    return digest(json.dumps([FORMAT, _tool(), content]).encode())
 
 
 def _vectors(files: BuildFiles) -> Sequence[tuple[str, str, NDArray[np.uint8]]]:
@@ -110,17 +162,43 @@ def _compare(
         name=name,
         what=f"Verilated RTL = reference, {compared} of {what}",
         vectors=len(images),
+        vectors_digest=digest(images.tobytes()),
         result="equal",
-        tool=f"Verilator {version('verilator')}",
+        tool=_tool(),
         seconds=round(time.perf_counter() - started, 1),
     )
 
 
-def _report(network_digest: str, rtl_digest: str, checks: Sequence[Check]) -> str:
+def _report(folder: Path, files: BuildFiles, checks: Sequence[Check], set_of_checks: str) -> str:
+    manifest = files.manifest
+    sources = {name: digest((files.rtl / name).read_bytes()) for name in manifest.sources}
     table = {
         "format": FORMAT,
-        "network_digest": network_digest,
-        "rtl_digest": rtl_digest,
+        "model": manifest.model,
+        "board": manifest.board,
+        "network_digest": manifest.network_digest,
+        "rtl_digest": manifest.rtl_digest,
+        "files": sources,
+        "checks_digest": set_of_checks,
         "checks": [asdict(check) for check in checks],
+        "proofs": _proofs(folder, manifest),
+        "tools": {
+            "generator": manifest.generator,
+            **{name: version(name) for name in ("verilator", "numpy")},
+        },
     }
     return json.dumps(table, indent=2) + "\n"
+
+
+def _proofs(folder: Path, manifest: Manifest) -> list[dict[str, Any]]:
+    """Return what lowering proved of this network: every threshold, at every sum that inputs can reach."""
+    try:
+        report = json.loads((folder.resolve().parent / "lower.json").read_text(encoding="utf-8"))
+        if report["network_digest"] != manifest.network_digest:
+            return []
+        sums = sum(int(layer["sums"]) for layer in report["proved"])
+        neurons = sum(int(layer["neurons"]) for layer in report["proved"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # a network that was not lowered here
+    what = "integer threshold = BatchNorm at every reachable sum, in exact arithmetic"
+    return [{"what": what, "neurons": neurons, "sums": sums, "report": "lower.json"}]

@@ -49,10 +49,10 @@ class Delays:
 # by O6 and 0.15 to 0.33 by O5, nets of 0.19 to 1.19 ns with a mean of 0.74; UltraScale+: LUTs 0.04 to 0.20,
 # nets of 0.11 to 0.46 ns).
 # Margins: mapping for area makes some levels two LUTs. tfc-sbnn95's core: on ECP5 by nextpnr at a constraint
-# of 150 MHz one level reaches 201 MHz, two 168, three 130; on 7-series by static timing one level stays a LUT
-# or two (417 MHz), two become 4 (196 MHz), three 5 (167 MHz).
+# of 150 MHz one level reaches 201 MHz, two 168, three 130 (sbnn98: two 134); on 7-series by static timing one
+# level stays a LUT or two (417 MHz), two become 4 (196 MHz), three 5 (167 MHz).
 DELAYS = {
-    "ecp5": Delays(0.525, 0.236, 0.7, 0.2, 0.424, 0.45, 0.07, 5.6, 0.75, "nextpnr-ecp5, speed 6"),
+    "ecp5": Delays(0.525, 0.236, 0.7, 0.2, 0.424, 0.45, 0.07, 5.6, 0.6, "nextpnr-ecp5, speed 6"),
     "ice40": Delays(1.39, 1.08, 1.9, 0.2, 1.155, 0.6, 0.28, 2.15, 0.9, "nextpnr-ice40, up5k"),
     "gowin": Delays(
         0.231, 0.453, 0.25, 0.05, 0.035, 0.5, 0.06, 2.0, 0.9, "nextpnr-himbaechel, C8/I7"

@@ -3,9 +3,9 @@
 //
 // Whatever AXI-Stream leaves open is X: everything before the first reset, TDATA and TLAST while TVALID is low,
 // the spare bits of an image's last beat, every input during a reset; whether an image's last beat has TLAST is
-// drawn. Every beat that comes out is compared with ===. After the profiles, each with the whole sequence of
-// images, come RESETS resets of one to three cycles: the stream goes on from some other image, and is broken off
-// again at some cycle after its first result.
+// drawn. Now and then an image is cut off by an early TLAST, and sent again. Every beat that comes out is compared
+// with ===. After the profiles, each with the whole sequence of images, come RESETS resets of one to three cycles:
+// the stream goes on from some other image, and is broken off again at some cycle after its first result.
 `timescale 1ns / 1ps
 `default_nettype none
 
@@ -25,7 +25,8 @@ module tb_stream;
   reg [`OUT_BITS-1:0]  wanted [0:`WANTED-1];
   integer profile, cycle, sent, received, total, failures = 0;
   integer first_in, first_out, since;
-  reg offered, held, held_last, sending, receiving;
+  integer cut, part;  // beats of a cut image, and how many of them were sent
+  reg offered, held, held_last, sending, receiving, whole;
   reg [`OUT_BITS-1:0] held_data;
 
   task automatic fail(input [8*40-1:0] what);
@@ -64,21 +65,26 @@ module tb_stream;
       #5 aclk = 0;
     end
     aresetn = 1;
-    {offered, held, sending, receiving} = 4'b0011;
-    {cycle, sent, received, first_in, first_out} = '0;
+    {offered, held, whole, sending, receiving} = 5'b00011;
+    {cycle, sent, received, first_in, first_out, cut, part} = '0;
   endtask
 
   // One cycle of a stream that began with image `first` and sends no more than `limit` beats.
   task automatic step(input integer first, input integer limit);
     choose;
-    if (!offered) offered = sent < limit && sending;
+    if (!offered && sent < limit && sending) begin
+      offered = 1;
+      if (PER_IMAGE > 1 && profile != 0 && cut == 0 && !whole && sent % PER_IMAGE == 0 && chance(5))
+        cut = $urandom_range(PER_IMAGE - 1, 1);
+    end
     s_axis_tvalid = offered;
     s_axis_tdata = 'x;
     s_axis_tlast = 'x;
     if (offered) begin
-      s_axis_tdata = beats[(first * PER_IMAGE + sent) % `BEATS];
+      s_axis_tdata = beats[(first * PER_IMAGE + sent + part) % `BEATS];
       s_axis_tlast = sent % PER_IMAGE == PER_IMAGE - 1;
-      if (s_axis_tlast) begin
+      if (cut != 0) s_axis_tlast = part == cut - 1;
+      else if (s_axis_tlast) begin
         s_axis_tdata = s_axis_tdata | ('x << `TAIL_BITS);
         s_axis_tlast = chance(50);
       end
@@ -110,8 +116,14 @@ module tb_stream;
     held_last = m_axis_tlast;
     if (offered && s_axis_tready === 1'b1) begin
       if (sent == 0) first_in = cycle;
-      sent = sent + 1;
       offered = 0;
+      if (cut == 0) begin
+        sent = sent + 1;
+        whole = 0;
+      end else begin
+        part = part + 1;
+        if (part == cut) {cut, part, whole} = 65'b1;  // now the whole of it
+      end
     end
     #1 aclk = 1;
     #5 aclk = 0;

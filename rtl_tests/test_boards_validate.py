@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,8 @@ from sbnn.boards.board import BoardError
 from sbnn.boards.driver import DriverError, open_accelerator
 from sbnn.boards.transports.transport import find_files
 from sbnn.boards.validate import read_images, report, validate
-from sbnn.boards.verify import verify
+from sbnn.boards.verify import is_verified, verify
+from sbnn.hls.manifest import load_manifest, manifest_text
 from sbnn.train.config import load_config
 from sbnn.train.data import sample_images
 
@@ -115,7 +118,63 @@ def test_verification_is_written(deploy: Path) -> None:
     assert [check.vectors for check in checks] == [200, 1000]
     assert {check["result"] for check in table["checks"]} == {"equal"}
     assert all(check["tool"].startswith("Verilator 5") for check in table["checks"])
+    assert table["proofs"] == []  # not lowered here
+    assert set(table["files"]) == set(manifest.sources)
+    assert set(table["tools"]) == {"generator", "numpy", "verilator"}
     assert (ROOT / "build" / "sim").is_dir()
+
+
+def test_a_report_of_something_else_does_not_count(deploy: Path) -> None:
+    build = deploy.parent
+    verify(build)
+    path = build / "report" / "verification.json"
+    table = json.loads(path.read_text())
+    for values in (
+        {"network_digest": "0" * 64},
+        {"rtl_digest": "0" * 64},
+        {"checks_digest": "0" * 64},
+        {"format": "sbnn-verification-0"},
+        {"checks": [{"result": "different"}]},
+        {"checks": 7},
+    ):
+        path.write_text(json.dumps(table | values))
+        assert not is_verified(build), values
+    path.write_text(json.dumps(table))
+    assert is_verified(build)
+
+
+def test_another_set_of_checks_is_run_again(deploy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build = deploy.parent
+    verify(build)
+    monkeypatch.setattr("sbnn.boards.verify.RANDOM_IMAGES", 10)
+    assert not is_verified(build)
+    assert [check.vectors for check in verify(build)] == [200, 10]
+    assert is_verified(build)
+
+
+def test_what_lowering_proved(deploy: Path) -> None:
+    build = deploy.parent
+    proved = [{"neurons": 3, "sums": 70}, {"neurons": 2, "sums": 8}]
+    for found, digest in ((True, find_files(build).manifest.network_digest), (False, "0" * 64)):
+        lowered = {"network_digest": digest, "proved": proved}
+        (build.parent / "lower.json").write_text(json.dumps(lowered))
+        verify(build)
+        proofs = json.loads((build / "report" / "verification.json").read_text())["proofs"]
+        assert [(p["neurons"], p["sums"]) for p in proofs] == ([(5, 78)] if found else [])
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_verilog_that_the_manifest_does_not_know(deploy: Path, lost: bool) -> None:
+    """A file that was touched, or lost, after it was generated: never verified, whatever it computes."""
+    build = deploy.parent
+    layer = build / "rtl" / "digits_fc3.sv"
+    layer.write_text(layer.read_text() + "\n")
+    if lost:
+        layer.unlink()
+    for check in (is_verified, verify):
+        with pytest.raises(BoardError, match="make hls writes"):
+            check(build)
+    assert not (build / "report" / "verification.json").exists()
 
 
 def test_a_wrong_core_is_no_bitstream(deploy: Path) -> None:
@@ -128,6 +187,10 @@ def test_a_wrong_core_is_no_bitstream(deploy: Path) -> None:
     wrong = layer.read_text().replace("^", "~^", 1)
     assert wrong != layer.read_text()
     layer.write_text(wrong)
+    manifest = load_manifest(build / "manifest.json")
+    rtl = "".join(f"{name}\0{(build / name).read_text()}\0" for name in manifest.sources)
+    manifest = replace(manifest, rtl_digest=sha256(rtl.encode()).hexdigest())
+    (build / "manifest.json").write_text(manifest_text(manifest))
     with pytest.raises(
         BoardError,
         match=r"the RTL differs from the reference on \d+ of 200 test images of digits, f",

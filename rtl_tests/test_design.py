@@ -76,6 +76,7 @@ def test_the_three_digits_models_are_what_they_claim():
     assert all((2 * layer.xi_num == -(1 << layer.xi_frac)).all() for layer in dense.layers)
 
 
+@pytest.mark.long
 def test_sbnn95_on_real_images():
     """1,000 MNIST test images (200 where there is no data set), several in flight, random stalls."""
     network = tracked_network("sbnn95")

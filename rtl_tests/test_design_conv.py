@@ -52,6 +52,7 @@ def test_digits(model):
     check_core(design, folder, images[:60], "short_images")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", REAL)
 def test_real_images(model):
     """200 test images under random stalls, some back to back, and resets in mid-frame."""
