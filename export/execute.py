@@ -1,6 +1,7 @@
 """Run a QONNX graph with qonnx's own executor, whole batches at a time."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from tqdm import tqdm
 # of 100 images of the largest convolutional model are 60 MB.
 BATCH, MAP_BATCH = 500, 100
 ACTIVATIONS = ("BipolarQuant", "Quant", "MultiThreshold")
+PRODUCTS = ("Conv", "MatMul", "Gemm")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,12 +60,14 @@ def execute(model: ModelProto, images: NDArray[np.uint8]) -> Execution:
 
 
 def hidden_activations(model: ModelWrapper) -> list[tuple[str, str]]:
-    """Return (node name, output tensor) of each activation and MaxPool behind the first product."""
+    """Return (node name, output tensor) of activations behind the first product, and of their MaxPools."""
     found, seen_product = [], False
     for node in model.graph.node:
-        seen_product |= node.op_type in ("Conv", "MatMul", "Gemm")
+        seen_product |= node.op_type in PRODUCTS
         is_weight = model.get_initializer(node.input[0]) is not None if node.input else True
-        if node.op_type in (*ACTIVATIONS, "MaxPool") and seen_product and not is_weight:
+        if node.op_type not in (*ACTIVATIONS, "MaxPool") or not seen_product or is_weight:
+            continue
+        if _activation_of(model, node.output[0]) is not None:  # else a pool of sums
             found.append((node.name, node.output[0]))
     return found
 
@@ -88,11 +92,17 @@ def _execute_batch(graph: ModelWrapper, images: NDArray[np.uint8]) -> Execution:
     )
 
 
+def _activation_of(graph: ModelWrapper, tensor: str) -> Any:
+    """Return the activation that made a tensor, pools and moves in between; None where a product did."""
+    node = graph.find_producer(tensor)
+    while node is not None and node.op_type not in ACTIVATIONS:
+        node = None if node.op_type in PRODUCTS else graph.find_producer(node.input[0])
+    return node
+
+
 def levels(graph: ModelWrapper, tensor: str, values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return which level of the activation that made a tensor each of its values is, from 0 on."""
-    node = graph.find_producer(tensor)
-    while node.op_type not in ACTIVATIONS:  # a pool and what only moves values
-        node = graph.find_producer(node.input[0])
+    node = _activation_of(graph, tensor)
     if node.op_type == "BipolarQuant":
         found = values > 0
     elif node.op_type == "MultiThreshold":
