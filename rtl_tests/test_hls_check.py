@@ -27,7 +27,7 @@ def test_every_number_is_the_designs(tmp_path):
     model = zoo.export("conv-padded")
     checked = check(stored(tmp_path, model), "xc7", 2, 255)
     network = lower(model, "net", images=np.zeros((1, 8, 8), np.uint8), divisor=255)
-    design = make_design(network, Choices())
+    design = make_design(network, Choices(family="xc7"))
     luts = estimate_layers(make_manifest(design, "generic", {}), "xc7")
     assert [line.luts for line in checked.layers] == [luts[layer.name] for layer in network.layers]
     assert checked.luts == sum(luts.values())
