@@ -121,7 +121,10 @@ class ExtractSparseBinaryWeights(Transformation):  # type: ignore[misc]
             node.output[0] = summed
             index = list(model.graph.node).index(node)
             model.graph.node.insert(index + 1, mul)
-            if quant is not None and not model.find_consumers(quant.output[0]):
+            # The quantizer's output may have the name that the weights just got.
+            if quant is not None and all(
+                reader.name == node.name for reader in model.find_consumers(quant.output[0]) or ()
+            ):
                 model.graph.node.remove(quant)
         return model, False
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import mutants
 import pytest
 
 MUTANTS = Path(__file__).parent / "mutants.py"
@@ -27,6 +28,11 @@ def try_seeds(first, last, timeout):
     }
     assert not wrong
     return said
+
+
+@pytest.mark.parametrize("build", [mutants.foreign, mutants.few_bits])
+def test_unchanged_files_are_lowered(build):
+    assert mutants.verdict(build().SerializeToString()) == "equal"
 
 
 def test_mutants():
