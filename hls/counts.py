@@ -90,14 +90,14 @@ def count_layer(layer: SparseLayer, levels_per_stage: int, fabric: Fabric) -> La
     """Return what `emit_layer` returns of a layer, without its text and its registers."""
     if layer.is_last or layer.xi_num.any():
         return _count_sums(layer, levels_per_stage)
-    adders, tables, depth = 0, Counter[int](), 0
+    adders, tables, pairs, depth = 0, Counter[int](), Counter[int](), 0
     for circuit, times in _circuits(layer, fabric):
         for cell in circuit.cells:
             adders += times * (cell.table is None)
             if cell.table is not None:
-                tables[len(cell.inputs)] += times * cell.outputs
+                (tables if cell.outputs == 1 else pairs)[len(cell.inputs)] += times
         depth = max(depth, circuit.depth)
-    cost = Cost(adders, dict(tables), {}, 0)
+    cost = Cost(adders, dict(tables), dict(pairs), {}, 0)
     return LayerRtl(layer.name, "", stages(depth, levels_per_stage), 0, cost)
 
 
@@ -173,7 +173,7 @@ def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
             meet = max(meet, stages(depth, levels_per_stage) + (2 if last else 3))
         _count_shared(layer, additions)
     widths = {kind: tuple(found) for kind, found in additions.items() if found}
-    return LayerRtl(layer.name, "", meet + 1, size, Cost(adders, {}, widths, 0))
+    return LayerRtl(layer.name, "", meet + 1, size, Cost(adders, {}, {}, widths, 0))
 
 
 def _shared_range(layer: SparseLayer) -> tuple[int, int]:

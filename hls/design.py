@@ -8,7 +8,8 @@ from importlib.metadata import version
 
 from sbnn.hls.cycles import Pace, measure
 from sbnn.hls.fabric import fabric_of
-from sbnn.hls.manifest import Cost, LayerFacts, Manifest, SegmentFacts
+from sbnn.hls.facts import Cost, LayerFacts, SegmentFacts
+from sbnn.hls.manifest import Manifest
 from sbnn.hls.network import PIXEL_BITS, Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.hls.segments import Segment, make_segments
@@ -168,6 +169,7 @@ def cost_facts(layer: LayerRtl) -> Cost:
     return Cost(
         full_adders=layer.cost.full_adders,
         tables=dict(layer.cost.tables),
+        pairs=dict(layer.cost.pairs),
         additions={kind: dict(Counter(widths)) for kind, widths in layer.cost.additions.items()},
         registers=layer.cost.registers,
     )

@@ -8,7 +8,8 @@ import json
 from functools import cache
 from pathlib import Path
 
-from sbnn.hls.manifest import Cost, Manifest
+from sbnn.hls.facts import Cost
+from sbnn.hls.manifest import Manifest
 from sbnn.train.errors import UserError
 
 WEIGHTS = Path(__file__).resolve().parent / "weights.json"
@@ -79,10 +80,11 @@ def _weights() -> dict[str, dict[str, dict[str, float]]]:
 
 def _layer(cost: Cost) -> dict[str, float]:
     values: dict[str, float] = {"full_adder": cost.full_adders}
-    for inputs, count in cost.tables.items():
-        name = f"table_{min(inputs, WIDEST_TABLE)}"
-        size = 2 ** max(0, inputs - WIDEST_TABLE)
-        values[name] = values.get(name, 0) + size * count
+    for kind, counts in (("table", cost.tables), ("pair", cost.pairs)):
+        for inputs, count in counts.items():
+            name = f"{kind}_{min(inputs, WIDEST_TABLE)}"
+            size = 2 ** max(0, inputs - WIDEST_TABLE)
+            values[name] = values.get(name, 0) + size * count
     for kind, widths in cost.additions.items():
         values[f"{kind}_bit"] = sum(width * count for width, count in widths.items())
     shared = cost.additions.get("shared", {})

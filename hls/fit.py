@@ -112,21 +112,23 @@ def _solve(
 
 def _bounds(name: str, lut_inputs: int) -> tuple[float, float | None]:
     """Return what a weight can be at all."""
-    table = re.fullmatch(r"table_(\d)", name)
+    table = re.fullmatch(r"(table|pair)_(\d)", name)
     if table:
-        return 0.0, INVERTED * 2 ** max(0, int(table[1]) - lut_inputs)
+        outputs = 2 if table[1] == "pair" else 1
+        return 0.0, outputs * INVERTED * 2 ** max(0, int(table[2]) - lut_inputs)
     if name == "full_adder":
         return 0.0, INVERTED * 2
     return MEMORY if name == "memory" else (0.0, None)
 
 
 def _steps(names: Sequence[str]) -> NDArray[np.float64]:
-    """Return rows that are at most 0 where a larger table takes no less than a smaller one."""
-    tables = [i for i, name in enumerate(names) if name.startswith("table_")]
-    steps = np.zeros((max(0, len(tables) - 1), len(names)))
-    for row, (small, large) in enumerate(pairwise(tables)):
-        steps[row, small], steps[row, large] = 1, -1
-    return steps
+    """Return rows that are at most 0 where a larger table, or pair, takes no less than a smaller one."""
+    steps = []
+    for kind in ("table_", "pair_"):
+        for small, large in pairwise([i for i, name in enumerate(names) if name.startswith(kind)]):
+            steps.append(np.zeros(len(names)))
+            steps[-1][small], steps[-1][large] = 1, -1
+    return np.array(steps).reshape(-1, len(names))
 
 
 def write_weights(fits: Sequence[Fit]) -> None:

@@ -21,6 +21,7 @@ class Body:
         self.lines: list[str] = []
         self.full_adders = 0
         self.tables: dict[int, int] = {}
+        self.pairs: dict[int, int] = {}
         self.additions: dict[str, list[int]] = {}
         self.registers = 0
         self._constants: dict[tuple[int, int], str] = {}
@@ -141,7 +142,8 @@ def _emit_cell(body: Body, cell: Cell, name: str, names: dict[int, str]) -> None
         at = f"{{{index}}}" if cell.outputs == 1 else f"{{{index}, 1'b0}} +: 2"
         body.wire(name, cell.outputs, f"{table}[{at}]")
         body.lines[-1] += f"  // y[{cell.owner}]"
-        body.tables[len(read)] = body.tables.get(len(read), 0) + cell.outputs
+        kind = body.tables if cell.outputs == 1 else body.pairs
+        kind[len(read)] = kind.get(len(read), 0) + 1
     for i in range(cell.outputs):
         names[cell.first + i] = f"{name}[{i}]"
 

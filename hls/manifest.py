@@ -5,11 +5,11 @@ numpy is not even needed here: this module runs on a board.
 
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sbnn.hls.facts import LayerFacts, SegmentFacts, layer_table, read_layer, read_segment
 from sbnn.train.errors import UserError
 from sbnn.train.files import digest
 
@@ -20,84 +20,6 @@ LINKS = ("uart", "zynq")
 
 class ManifestError(UserError):
     """A manifest that is missing, broken, or contradicts itself."""
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a wired layer is made of, for estimates.
-
-    Attributes:
-        full_adders: 3:2 compressors of all heaps.
-        tables: {inputs: number of truth tables}.
-        additions: {kind: {bits of the result: number}} of the carry-propagate additions, by the kinds of
-            `sbnn.hls.wired.Cost`.
-        registers: flip-flops.
-    """
-
-    full_adders: int
-    tables: dict[int, int]
-    additions: dict[str, dict[int, int]]
-    registers: int
-
-
-@dataclass(frozen=True)
-class LayerFacts:
-    """One generated layer.
-
-    Attributes:
-        name: the network's name of it.
-        module: its Verilog module.
-        mh: outputs.
-        mw: inputs.
-        ones: connections.
-        pool: the connections are those of a max pool, and no weights.
-        value_bits: bits of each incoming value.
-        weight_bits: bits of the largest weight.
-        output_bits: bits of each outgoing value; scores have their own width.
-        xi_frac: F of xi = k / 2^F.
-        latency_cycles: registers from input to output.
-        cost: what it is made of.
-    """
-
-    name: str
-    module: str
-    mh: int
-    mw: int
-    ones: int
-    pool: bool
-    value_bits: int
-    weight_bits: int
-    output_bits: int
-    xi_frac: int
-    latency_cycles: int
-    cost: Cost
-
-
-@dataclass(frozen=True)
-class SegmentFacts:
-    """A run of layers from a collected vector to a queue.
-
-    Attributes:
-        layers: their names.
-        map: (height, width, channels, bits per value) of what arrives.
-        window: rows and columns of the kernel; empty where the whole map is one vector.
-        padding: (top, left, bottom, right) of it; empty too.
-        vectors: vectors per image.
-        cycles: from a vector to its result.
-        queue_depth: places for results.
-        begin: cycle, from the first input beat, at which an image's first vector is complete; nothing waits.
-        end: cycle at which its last result is queued.
-    """
-
-    layers: tuple[str, ...]
-    map: tuple[int, ...]
-    window: tuple[int, ...]
-    padding: tuple[int, ...]
-    vectors: int
-    cycles: int
-    queue_depth: int
-    begin: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -269,7 +191,7 @@ def manifest_text(manifest: Manifest) -> str:
         "ii_cycles": manifest.ii_cycles,
         "latency_cycles": manifest.latency_cycles,
         "latency_meaning": "from the first input beat to the first output beat, no stalls",
-        "layers": [_layer_table(layer) for layer in manifest.layers],
+        "layers": [layer_table(layer) for layer in manifest.layers],
         "segments": [dict(vars(segment)) for segment in manifest.segments],
         "network_digest": manifest.network_digest,
         "rtl_digest": manifest.rtl_digest,
@@ -278,16 +200,6 @@ def manifest_text(manifest: Manifest) -> str:
         table["build_id"] = manifest.build_id
         table["link"] = dict(vars(manifest.link))
     return json.dumps(table, indent=2) + "\n"
-
-
-def _layer_table(layer: LayerFacts) -> dict[str, Any]:
-    additions = {kind: _keyed(widths) for kind, widths in layer.cost.additions.items()}
-    cost = vars(layer.cost) | {"tables": _keyed(layer.cost.tables), "additions": additions}
-    return {**vars(layer), "cost": cost}
-
-
-def _keyed(counts: Mapping[int, int]) -> dict[str, int]:
-    return {str(n): count for n, count in sorted(counts.items())}
 
 
 def _manifest(table: dict[str, Any]) -> Manifest:
@@ -314,51 +226,11 @@ def _manifest(table: dict[str, Any]) -> Manifest:
         family=str(table["family"]),
         ii_cycles=int(table["ii_cycles"]),
         latency_cycles=int(table["latency_cycles"]),
-        layers=tuple(_layer(entry) for entry in table["layers"]),
-        segments=tuple(_segment(entry) for entry in table["segments"]),
+        layers=tuple(read_layer(entry) for entry in table["layers"]),
+        segments=tuple(read_segment(entry) for entry in table["segments"]),
         network_digest=str(table["network_digest"]),
         rtl_digest=str(table["rtl_digest"]),
         link=None if link is None else _link(link),
-    )
-
-
-def _layer(table: dict[str, Any]) -> LayerFacts:
-    cost = table["cost"]
-    return LayerFacts(
-        name=str(table["name"]),
-        module=str(table["module"]),
-        mh=int(table["mh"]),
-        mw=int(table["mw"]),
-        ones=int(table["ones"]),
-        pool=bool(table["pool"]),
-        value_bits=int(table["value_bits"]),
-        weight_bits=int(table.get("weight_bits", 1)),  # older bitstreams have 1 and do not say so
-        output_bits=int(table.get("output_bits", 1)),
-        xi_frac=int(table["xi_frac"]),
-        latency_cycles=int(table["latency_cycles"]),
-        cost=Cost(
-            full_adders=int(cost["full_adders"]),
-            tables={int(n): int(count) for n, count in cost["tables"].items()},
-            additions={
-                str(kind): {int(n): int(count) for n, count in widths.items()}
-                for kind, widths in cost["additions"].items()
-            },
-            registers=int(cost["registers"]),
-        ),
-    )
-
-
-def _segment(table: dict[str, Any]) -> SegmentFacts:
-    return SegmentFacts(
-        layers=tuple(str(name) for name in table["layers"]),
-        map=tuple(int(n) for n in table["map"]),
-        window=tuple(int(n) for n in table["window"]),
-        padding=tuple(int(n) for n in table["padding"]),
-        vectors=int(table["vectors"]),
-        cycles=int(table["cycles"]),
-        queue_depth=int(table["queue_depth"]),
-        begin=int(table["begin"]),
-        end=int(table["end"]),
     )
 
 

@@ -54,7 +54,9 @@ def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
         ToolError: the tool is missing or exits with an error; quotes its last line that says why.
     """
     command = [find_tool(argv[0]), *argv[1:]]
-    guard = shutil.which("setpriv")  # Linux; a tool that outlives a killed build writes into the next
+    guard = shutil.which(
+        "setpriv"
+    )  # Linux; a tool that outlives a killed build writes into the next
     if guard is not None:
         command = [guard, "--pdeathsig", "KILL", *command]
     log.parent.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,8 @@ class Cost:
 
     Attributes:
         full_adders: distinct ones.
-        tables: {inputs: outputs of truth tables of so many inputs}.
+        tables: {inputs: truth tables of so many inputs}.
+        pairs: {inputs: pairs of truth tables of the same inputs}.
         additions: {kind: bits of the results} of the carry-propagate additions. Kinds: "count", a popcount
             that is registered; "shared", a count plus V, compared; "score", a count plus a constant;
             "offset", U on top of it; "product", U itself, once per digit of xi_num; "carry", V from U.
@@ -33,6 +34,7 @@ class Cost:
 
     full_adders: int
     tables: dict[int, int]
+    pairs: dict[int, int]
     additions: dict[str, tuple[int, ...]]
     registers: int
 
@@ -85,7 +87,7 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int, fabric: 
         assigns.append(f"  assign y[{place}] = {value}")
     unused = "  wire unused = &{1'b0, x};  // not every input needs to be read"
     additions = {kind: tuple(widths) for kind, widths in body.additions.items()}
-    cost = Cost(body.full_adders, body.tables, additions, body.registers)
+    cost = Cost(body.full_adders, body.tables, body.pairs, additions, body.registers)
     lines = [*body.declarations(), *body.lines, "", unused, *assigns]
     text = _module(resolved, module, latency, layer.mh * width, lines)
     return LayerRtl(module, text, latency, score_bits, cost)

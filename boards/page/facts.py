@@ -23,7 +23,8 @@ from sbnn.boards.page.reports import (
     read_synthesis,
 )
 from sbnn.hls.estimate import estimate_layers
-from sbnn.hls.manifest import Manifest, SegmentFacts, load_manifest
+from sbnn.hls.facts import SegmentFacts
+from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.hls.network import Network, load
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.train.files import digest

@@ -149,7 +149,7 @@ def figures(facts: Facts, index: int) -> list[tuple[str, str]]:
         ]
     if layer.offset is not None:
         found.append(("offsets", f"{layer.offset.min()} to {layer.offset.max()}, one per class"))
-    tables = sum(made.cost.tables.values())
+    tables = sum(made.cost.tables.values()) + 2 * sum(made.cost.pairs.values())
     found += [
         ("outputs of truth tables", f"{tables:,}"),
         ("full adders", f"{made.cost.full_adders:,}"),
