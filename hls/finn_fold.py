@@ -8,8 +8,10 @@ import numpy as np
 
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import Source, SourceLayer
-from sbnn.hls.network import MAX_XI_FRAC, PIXEL_BITS, NetworkError, SparseLayer
+from sbnn.hls.network import MAX_XI_FRAC, PIXEL_BITS, IntArray, NetworkError, SparseLayer
 from sbnn.hls.thresholds import Levels, Proof, fold, prove, value_at_zero
+
+LARGEST = 1 << 40  # as `check_layer` holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def hidden_layer(layer: SourceLayer) -> SparseLayer:
     bare = SparseLayer(
         layer.name,
         layer.weight,
-        _numerators(layer.xi, frac),
+        numerators(layer.xi, frac),
         frac,
         layer.rails,
         window=layer.window,
@@ -126,12 +128,12 @@ def last_layer(source: SourceLayer) -> Scores:
     made = SparseLayer(
         name=layer.name,
         weight=layer.weight,
-        xi_num=_numerators(layer.xi, frac),
+        xi_num=numerators(layer.xi, frac),
         xi_frac=frac,
         rails=layer.rails,
         window=layer.window,
         value_bits=layer.value_bits,
-        offset=_numerators(offsets, frac),
+        offset=numerators(offsets, frac),
     )
     return Scores(made, units[0] / (1 << frac), exact)
 
@@ -185,5 +187,15 @@ def _in_order(offsets: Sequence[Fraction], frac: int) -> tuple[int, list[Fractio
     ]
 
 
-def _numerators(values: Sequence[Fraction], frac: int) -> np.ndarray:
+def numerators(values: Sequence[Fraction], frac: int) -> IntArray:
+    """Return values as int64 multiples of 2**-frac.
+
+    Raises:
+        LoweringError: a value is beyond what a layer may hold.
+    """
+    if any(abs(value) * (1 << frac) > LARGEST for value in values):
+        raise LoweringError(
+            f"a zero point of weights or an offset of scores is beyond 2**40 steps of 2**-{frac}, needs "
+            "scales and shifts nearer to 1"
+        )
     return np.array([int(value * (1 << frac)) for value in values], np.int64)

@@ -14,7 +14,7 @@ from sbnn.hls.counts import count_layer
 from sbnn.hls.design import cost_facts
 from sbnn.hls.estimate import estimate_cost
 from sbnn.hls.fabric import fabric_of
-from sbnn.hls.finn_fold import hidden_layer, last_layer
+from sbnn.hls.finn_fold import hidden_layer, last_layer, numerators
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.finn_weights import multiples
 from sbnn.hls.layer import MAX_XI_FRAC, IntArray
@@ -98,5 +98,4 @@ def _signed(layer: SourceLayer) -> tuple[IntArray, int]:
         inputs = weight.shape[1] // 2
         return weight[:, :inputs] - weight[:, inputs:], 1
     frac = layer.xi_frac()
-    xi = np.array([int(value * (1 << frac)) for value in layer.xi], np.int64)
-    return (weight << frac) + xi[:, None], 1 << frac
+    return (weight << frac) + numerators(layer.xi, frac)[:, None], 1 << frac
