@@ -125,8 +125,13 @@ def _vectors(files: BuildFiles) -> Sequence[tuple[str, str, NDArray[np.uint8]]]:
     # A density per image: uniform pixels alone would all have about the same number of ones.
     density = random.random((RANDOM_IMAGES, *[1] * len(manifest.shape)))
     drawn = random.random((RANDOM_IMAGES, *manifest.shape)) < density
-    lit = 255 if manifest.threshold is not None else random.integers(1, 256, drawn.shape)
-    made = [("random images", "random images of all densities", np.where(drawn, lit, 0))]
+    least = manifest.threshold
+    if least is None:
+        values = np.where(drawn, random.integers(1, 256, drawn.shape), 0)
+    else:  # half of the pixels have the values on both sides of the threshold
+        near = random.random(drawn.shape) < 0.5
+        values = np.where(drawn, np.where(near, least, 255), np.where(near, least - 1, 0))
+    made = [("random images", "random images of all densities", values.clip(0, 255))]
     model = model_of(manifest.model)
     if model is not None:
         config = load_config(model)

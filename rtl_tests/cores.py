@@ -73,7 +73,10 @@ def stream_bits(network: Network, images: NDArray[np.uint8]) -> NDArray[np.bool_
 
 
 def random_images(network: Network, count: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Return images for a network: random density per image, all-off and all-on first."""
+    """Return images for a network: random density per image, all-off and all-on first.
+
+    Where pixels are compared with a threshold, half of them are the two values beside it.
+    """
     rng = np.random.default_rng(seed)
     shape = (count, *network.encoding.shape)
     if network.encoding.threshold is None:
@@ -81,6 +84,9 @@ def random_images(network: Network, count: int, seed: int = 0) -> NDArray[np.uin
         images[0], images[1 % count] = 0, 255
         return images
     density = rng.random((count, *[1] * len(network.encoding.shape)))
-    images = np.where(rng.random(shape) < density, 255, 0).astype(np.uint8)
+    on, near = rng.random(shape) < density, rng.random(shape) < 0.5
+    least = network.encoding.threshold
+    images = np.where(on, np.where(near, least, 255), np.where(near, least - 1, 0))
+    images = images.clip(0, 255).astype(np.uint8)
     images[0], images[1 % count] = 0, 255
     return images

@@ -75,8 +75,16 @@ def properties(bench: str) -> list[str]:
     return PROPERTY.findall((BENCHES / f"{bench}.sv").read_text())
 
 
-def prove(question: Question, longest: int) -> tuple[int, float]:
+def prove(
+    question: Question, longest: int, fault: Change | None = None, seconds: int = 0
+) -> tuple[int, float]:
     """Prove every assertion of a bench after the first reset, from any power-up state, for ever.
+
+    Args:
+        question: the bench.
+        longest: steps of the induction, at most.
+        fault: a change of a module, of which it should be seen.
+        seconds: after which one run of the solver gives up; 0: never.
 
     Returns:
         Steps of the induction that was enough, and CPU seconds.
@@ -85,7 +93,9 @@ def prove(question: Question, longest: int) -> tuple[int, float]:
         ToolError: some assertion fails, or no induction of `longest` steps proves them.
     """
     began = cpu_seconds()
-    log = _yosys(question, [(None, [f"sat -verify -tempinduct {SAT} -maxsteps {longest}"])])
+    run = f"sat -verify -tempinduct {SAT} -maxsteps {longest}"
+    run += f" -timeout {seconds}" if seconds else ""
+    log = _yosys(question, [(fault, [run])])
     assert log.count("Induction step proven: SUCCESS!") == 1, log[-2000:]
     lengths = re.findall(r"Trying induction with length (\d+)", log)
     return int(lengths[-1]), cpu_seconds() - began

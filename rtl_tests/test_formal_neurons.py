@@ -281,6 +281,9 @@ def test_few_bits(network):
 
 
 @pytest.mark.regress
-@pytest.mark.parametrize(("model", "widest", "neurons"), [("digits-xi", 64, (138, 138))])
+@pytest.mark.parametrize(
+    ("model", "widest", "neurons"),
+    [("digits-xi", 64, (138, 138)), ("tfc-sbnn95", 68, (200, 200))],
+)
 def test_trained(model, widest, neurons):
     assert prove_network(tracked_network(model), 4, "ecp5", widest) == neurons
