@@ -34,7 +34,7 @@ def choices_of(seed: int) -> Choices:
     )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [0, 4])
 def test_random_networks(seed):
     network = random_network(seed)
     design, folder = core_of(network, choices_of(seed))
@@ -98,7 +98,7 @@ def test_all_mnist_images(model):
 
 
 @pytest.mark.regress
-@pytest.mark.parametrize("seed", range(100, 160))
+@pytest.mark.parametrize("seed", range(100, 120))
 def test_more_random_networks(seed):
     test_random_networks(seed)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from cores import check_core, core_of, random_images
-from networks import random_conv_network, tracked_network
+from lively import lively_conv_network
+from networks import tracked_network
 from simulate import MANY_CYCLES
 
 from sbnn.boards.driver import open_accelerator
@@ -19,7 +20,8 @@ REAL = ["lenet-sbnn95", "fashion-sbnn95"]
 @pytest.mark.parametrize(
     ("seed", "bits"),
     [
-        *((seed, 1) for seed in (0, 8, 9, 11, 17)),
+        (7, 1),
+        (17, 1),
         (3, 4),
         *(pytest.param(seed, 1, marks=pytest.mark.regress) for seed in range(100, 150)),
         *(pytest.param(seed, 4, marks=pytest.mark.regress) for seed in range(100, 130)),
@@ -27,7 +29,7 @@ REAL = ["lenet-sbnn95", "fashion-sbnn95"]
 )
 def test_random_conv_networks(seed, bits):
     """Latency and interval equal the cycle model's, every class and score the reference's."""
-    network = random_conv_network(seed, largest=9 if bits == 1 else 7, bits=bits)
+    network = lively_conv_network(seed, largest=9 if bits == 1 else 7, bits=bits)
     levels = int(np.random.default_rng(seed).integers(1, 4))
     design, folder = core_of(
         network, Choices(levels_per_stage=levels, family=["", "xc7"][seed % 2])

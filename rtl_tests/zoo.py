@@ -9,135 +9,36 @@ from dataclasses import dataclass
 
 import torch
 from brevitas import nn as qnn
-from brevitas.core.scaling import ScalingImplType
 from brevitas.export import export_qonnx
 from brevitas.quant import (
-    Int8ActPerTensorFloat,
     Int8WeightPerChannelFloat,
-    Int8WeightPerTensorFixedPoint,
     Int8WeightPerTensorFloat,
-    SignedBinaryActPerTensorConst,
-    SignedBinaryWeightPerTensorConst,
-    SignedTernaryWeightPerTensorConst,
-    Uint8ActPerTensorFixedPoint,
-    Uint8ActPerTensorFloat,
 )
 from onnx import ModelProto
 from torch import nn
-
-
-class Bits(SignedBinaryActPerTensorConst):
-    scaling_const = 1.0
-
-
-class HalfBits(SignedBinaryActPerTensorConst):
-    scaling_const = 0.5
-
-
-class Dense(SignedBinaryWeightPerTensorConst):
-    scaling_const = 0.125
-
-
-class Ternary(SignedTernaryWeightPerTensorConst):
-    scaling_const = 0.0625
-    threshold = 0.6
-
-
-class PerChannelBinary(SignedBinaryWeightPerTensorConst):
-    """Scales from the weights of each output."""
-
-    scaling_impl_type = ScalingImplType.STATS
-    scaling_stats_op = "ave"
-    scaling_per_output_channel = True
-
-
-class UpTo8(Int8ActPerTensorFloat):
-    """Levels from -8 on, whatever the number of bits."""
-
-    scaling_impl_type = ScalingImplType.CONST
-    min_val, max_val = -8.0, 8.0
-
-
-class UpTo1(UpTo8):
-    min_val, max_val = -1.0, 1.0
-
-
-class UpTo16(UpTo8):
-    min_val, max_val = -16.0, 16.0
-
-
-class ByName(nn.Module):
-    """A feed-forward network with what surrounds it written in `forward`."""
-
-    def __init__(self, body, before=None, behind=None):
-        super().__init__()
-        self.body, self.before, self.behind = body, before, behind
-
-    def forward(self, x):
-        x = self.before(x) if self.before else x
-        x = self.body(x)
-        return self.behind(x) if self.behind else x
-
-
-class Rising(nn.BatchNorm2d):
-    """A BatchNorm whose scales are positive, as most trained ones are."""
-
-    def forward(self, x):
-        self.weight.data.abs_()
-        return super().forward(x)
-
-
-class TensorNorm(nn.Module):
-    """One scale and shift for a whole tensor, as BNN-PYNQ ends its networks."""
-
-    def __init__(self, mean=3.1, var=7.3, weight=1.7, bias=-0.4):
-        super().__init__()
-        for name, value in {"mean": mean, "var": var, "weight": weight, "bias": bias}.items():
-            self.register_buffer(name, torch.tensor(value))
-
-    def forward(self, x):
-        return (x - self.mean) / torch.sqrt(self.var + 1e-4) * self.weight + self.bias
-
-
-class Standardise(nn.Module):
-    """Mean 0, deviation 1 over the classes."""
-
-    def forward(self, x):
-        centred = x - x.mean(1, keepdim=True)
-        return centred / torch.sqrt(centred.pow(2).mean(1, keepdim=True) + 1e-5)
-
-
-class View(nn.Module):
-    """Flatten as older code writes it; exports Shape, Gather and Concat."""
-
-    def forward(self, x):
-        return x.view(x.shape[0], -1)
-
-
-def bits(kind=Bits):
-    return qnn.QuantIdentity(act_quant=kind)
-
-
-def linear(mw, mh, weights, **options):
-    return qnn.QuantLinear(mw, mh, weight_quant=weights, **{"bias": False, **options})
-
-
-def conv(channels, outputs, kernel, weights, **options):
-    return qnn.QuantConv2d(
-        channels, outputs, kernel, weight_quant=weights, **{"bias": False, **options}
-    )
-
-
-def relu(bit_width, kind=Uint8ActPerTensorFloat):
-    return qnn.QuantReLU(bit_width=bit_width, act_quant=kind)
-
-
-def signed(bit_width, kind=Int8ActPerTensorFloat):
-    return qnn.QuantIdentity(bit_width=bit_width, act_quant=kind)
-
-
-def centred(x):
-    return 2.0 * x - 1.0
+from zoo_fewbits import (
+    conv_few_bits,
+    conv_per_channel,
+    few_bits,
+    few_bits_of_pixels,
+    pooled_sums,
+    signed_levels,
+    tfc_2w2a,
+)
+from zoo_parts import (
+    ByName,
+    Dense,
+    HalfBits,
+    PerChannelBinary,
+    Standardise,
+    TensorNorm,
+    Ternary,
+    View,
+    bits,
+    centred,
+    conv,
+    linear,
+)
 
 
 def tfc():
@@ -345,131 +246,6 @@ def few_levels():
         weight = net.body[2].weight
         weight.copy_(torch.sign(weight) * (weight.abs() > weight.abs().median()) * 0.25)
     return net
-
-
-def few_bits(weight_bits, act_bits, weights=Int8WeightPerTensorFloat, last=None):
-    """An MLP of stock layers: w-bit weights, v-bit ReLUs, as `QuantLinear(weight_bit_width=w)` writes it."""
-    options = {"weight_bit_width": weight_bits} if weight_bits > 1 else {}
-    return ByName(
-        nn.Sequential(
-            nn.Flatten(),
-            bits(),
-            linear(64, 24, weights, **options),
-            nn.BatchNorm1d(24),
-            relu(act_bits),
-            linear(24, 16, weights, **options),
-            nn.BatchNorm1d(16),
-            relu(act_bits),
-            linear(16, 10, weights if last is None else last, bias=True, **options),
-        ),
-        before=centred,
-    )
-
-
-def tfc_2w2a():
-    """TFC-w2a2 of BNN-PYNQ, small: its input has 2 bits, too."""
-    return ByName(
-        nn.Sequential(
-            nn.Flatten(),
-            signed(2, UpTo1),
-            linear(64, 24, Int8WeightPerTensorFloat, weight_bit_width=2),
-            nn.BatchNorm1d(24),
-            relu(2),
-            linear(24, 10, Int8WeightPerTensorFloat, weight_bit_width=2),
-            TensorNorm(),
-        ),
-        before=centred,
-    )
-
-
-def pooled_sums():
-    """The pool stands in front of BatchNorm, ReLU and quantizer; pixels of 3 bits."""
-    return ByName(
-        nn.Sequential(
-            relu(3),
-            conv(1, 6, 3, Int8WeightPerTensorFloat, weight_bit_width=3, padding=1),
-            nn.MaxPool2d(2),
-            Rising(6),
-            nn.ReLU(),
-            qnn.QuantIdentity(bit_width=2, act_quant=Uint8ActPerTensorFloat),
-            nn.Flatten(),
-            linear(96, 10, Dense),
-        ),
-    )
-
-
-def signed_levels():
-    """Activations of 2 and 3 bits around 0, powers of two as scales: sums that tie are rounded to even."""
-    return ByName(
-        nn.Sequential(
-            nn.Flatten(),
-            bits(),
-            linear(64, 24, Int8WeightPerTensorFixedPoint, weight_bit_width=3),
-            signed(2, UpTo8),
-            linear(24, 16, Int8WeightPerTensorFixedPoint, weight_bit_width=2),
-            nn.Hardtanh(-20.0, 20.0),
-            signed(3, UpTo16),
-            linear(16, 10, Ternary),
-        ),
-        before=centred,
-    )
-
-
-def few_bits_of_pixels():
-    """Few-bit weights on the 8-bit pixels themselves, ReLU and quantizer apart."""
-    return ByName(
-        nn.Sequential(
-            nn.Flatten(),
-            linear(64, 20, Int8WeightPerChannelFloat, weight_bit_width=4),
-            nn.BatchNorm1d(20),
-            nn.ReLU(),
-            qnn.QuantIdentity(bit_width=3, act_quant=Uint8ActPerTensorFloat),
-            linear(20, 10, Int8WeightPerTensorFloat, weight_bit_width=3),
-        )
-    )
-
-
-def conv_few_bits():
-    """2-bit weights and activations, padded with 0 and pooled."""
-    return ByName(
-        nn.Sequential(
-            bits(),
-            conv(1, 6, 3, Int8WeightPerTensorFloat, weight_bit_width=2),
-            nn.BatchNorm2d(6),
-            relu(2),
-            nn.MaxPool2d(2),
-            conv(
-                6,
-                8,
-                3,
-                Int8WeightPerTensorFloat,
-                weight_bit_width=2,
-                weight_narrow_range=False,  # -2, -1, 0, 1
-                padding=1,
-            ),
-            nn.BatchNorm2d(8),
-            relu(2),
-            nn.Flatten(),
-            linear(72, 10, Int8WeightPerTensorFloat, weight_bit_width=2, bias=True),
-        ),
-        before=centred,
-    )
-
-
-def conv_per_channel():
-    """4-bit weights with a scale per channel, activations of 4 bits."""
-    return ByName(
-        nn.Sequential(
-            conv(1, 5, 3, Int8WeightPerChannelFloat, weight_bit_width=4, padding=1),
-            nn.BatchNorm2d(5),
-            relu(4),
-            conv(5, 6, 3, Int8WeightPerChannelFloat, weight_bit_width=4, stride=2),
-            nn.BatchNorm2d(6),
-            relu(4, Uint8ActPerTensorFixedPoint),
-            View(),
-            linear(54, 10, Int8WeightPerTensorFloat, weight_bit_width=4),
-        )
-    )
 
 
 @dataclass(frozen=True)
