@@ -16,7 +16,7 @@ from sbnn.hls.tools import ToolError
 
 ROWS = read_rows()
 # Sites: which two tables share one is not among the facts of a layer.
-WITHIN = {"lut": 0.11, "sites": 0.08}
+WITHIN = {"lut": 0.11, "sites": 0.11}
 
 
 def estimate(row, unit):
