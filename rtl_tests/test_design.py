@@ -143,7 +143,7 @@ def test_a_wrong_threshold_is_found():
     network = tracked_network("digits")
     design = make_design(network, Choices())
     layers = list(network.layers)
-    off = np.arange(layers[1].mh) == 0
+    off = np.arange(layers[1].mh)[:, None] == 0
     layers[1] = replace(layers[1], threshold=layers[1].threshold + off)
     wrong = make_design(replace(network, layers=tuple(layers)), Choices())
     files = rtl_files(design)
