@@ -289,7 +289,6 @@ ZOO = {
     ),
     "tfc-2w2a": Entry(tfc_2w2a, TS),
     "pooled-sums": Entry(pooled_sums, TS),
-    "pooled-sums-dynamo": Entry(pooled_sums, DYNAMO),
     "signed-levels": Entry(signed_levels, TS),
     "few-bits-of-pixels": Entry(few_bits_of_pixels, TS),
     "conv-2w2a": Entry(conv_few_bits, TS),
