@@ -162,6 +162,9 @@ def _check_node(node: NodeProto, name: str) -> None:
             raise LoweringError(f"node {name}: has the attribute {attribute.name!r} twice")
         if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
             raise LoweringError(f"node {name}: holds a graph, supported is one chain of nodes")
+        for text in (attribute.s, *attribute.strings):
+            if not _is_text(text):
+                raise LoweringError(f"node {name}: the attribute {attribute.name!r} is no UTF-8 text")
         if attribute.type == AttributeProto.TENSOR:
             check_tensor(attribute.t, f"node {name}")
         sizes = [*attribute.ints, attribute.i] if not attribute.ints else attribute.ints
@@ -169,6 +172,14 @@ def _check_node(node: NodeProto, name: str) -> None:
             raise LoweringError(
                 f"node {name}: {attribute.name} is {tuple(sizes)}, needs numbers from 1 to {LARGEST}"
             )
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _check_schema(node: NodeProto, name: str, version: int) -> None:

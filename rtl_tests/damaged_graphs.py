@@ -141,12 +141,12 @@ def pooled(**attributes):
     return finished(graph, 18)
 
 
-def padded(value=-1.0, pads=(1, 1, 1, 1), mode="constant"):
+def padded(value=-1.0, pads=(1, 1, 1, 1), mode=b"constant"):
     graph = Graph((8, 8))
     graph.channels_first()
     graph.binarise(flatten=False)
     graph.pad("pad1", pads, value)
-    graph.nodes[-1].attribute[0].s = mode.encode()
+    graph.nodes[-1].attribute[0].s = mode
     graph.conv("conv1", np.ones((2, 1, 3, 3), bool))
     graph.then("BipolarQuant", "act1", 1.0)
     return finished(graph, 128)
