@@ -164,7 +164,9 @@ def _check_node(node: NodeProto, name: str) -> None:
             raise LoweringError(f"node {name}: holds a graph, supported is one chain of nodes")
         for text in (attribute.s, *attribute.strings):
             if not _is_text(text):
-                raise LoweringError(f"node {name}: the attribute {attribute.name!r} is no UTF-8 text")
+                raise LoweringError(
+                    f"node {name}: the attribute {attribute.name!r} is no UTF-8 text"
+                )
         if attribute.type == AttributeProto.TENSOR:
             check_tensor(attribute.t, f"node {name}")
         sizes = [*attribute.ints, attribute.i] if not attribute.ints else attribute.ints
