@@ -6,8 +6,9 @@ it where it is used.
 """
 
 import contextlib
+import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -160,12 +161,23 @@ def lower_with_report(
         LoweringError: not a QONNX graph that can be expressed; names the node.
     """
     stored = read_file(source) if isinstance(source, Path) else source
-    with tempfile.TemporaryDirectory(prefix="sbnn-lower-") as folder:
+    with tempfile.TemporaryDirectory(prefix="sbnn-lower-") as folder, _drawn_alike():
         run = Recorder(Path(folder) if save_dir is not None else None)
         lowered = _lower(run, stored, name, images, divisor)
         if save_dir is not None:
             run.publish(save_dir / "intermediate_models")
     return lowered
+
+
+@contextlib.contextmanager
+def _drawn_alike() -> Iterator[None]:
+    """Draw the same names for new tensors every time: qonnx takes them from Python's generator."""
+    state = random.getstate()
+    random.seed(0)
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _lower(

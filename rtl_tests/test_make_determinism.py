@@ -23,9 +23,9 @@ WORLDS = (
 XC7 = "--board arty-a7-35t --levels 3 --family xc7"
 ICE40 = "--board icebreaker --levels 4 --family ice40"
 UMASKS = (0o022, 0o077)
-# What says how long something took, or where.
+# What says how long something took, or where, or names the bytes of such a file.
 SPOKEN = (".log", ".out", "report/index.html")
-TIMED = ("report/verification.json", "report/route.json")
+TIMED = ("report/verification.json", "report/route.json", "deploy/manifest.json")
 
 
 def build(folder: Path, number: int, *commands: str) -> Path:
@@ -77,6 +77,18 @@ def test_generated_files(tmp_path):
     for name, content in first.items():
         assert content == second[name], name
         assert str(tmp_path).encode() not in content, name
+
+
+def test_lowered_graphs(tmp_path):
+    """What FINN's passes make of a graph, named tensors included."""
+    commands = (
+        "sbnn.export digits --out build/digits/model.onnx",
+        "sbnn.hls lower build/digits/model.onnx --name digits --out build/digits",
+    )
+    first, second = (contents(build(tmp_path, n, *commands)) for n in range(2))
+    assert sum("intermediate_models/" in name for name in first) > 25
+    assert list(first) == list(second)
+    assert [name for name in first if first[name] != second[name]] == []
 
 
 @pytest.mark.regress
