@@ -24,7 +24,7 @@ FAMILY, LEVELS = "ecp5", 2
 # A form with more than three times the connections has never been cheaper, and counting a dense one of a
 # million inputs takes seconds.
 MOST = 3
-# Estimates of layers are off by up to 12 %: below that the form that was read stays.
+# Estimates of layers are off by up to 11 %: about there the form that was read stays.
 GAIN = 0.88
 
 
