@@ -19,6 +19,7 @@ from sbnn.boards.backends.bitstream import REPORT
 from sbnn.boards.backends.yosys import KITS
 from sbnn.boards.bench_clock import clock_table, measure_clocks, read_clock_results
 from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
+from sbnn.boards.bench_kept import read_kept
 from sbnn.boards.bench_scale import measure_scale, read_scale_results
 from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
 from sbnn.boards.bench_variants import (
@@ -186,8 +187,7 @@ PARTS = {
 
 def read_results() -> dict[str, Any]:
     """Return results.json: `models`, the main README's figures, and `boards`, the bitstreams made."""
-    results: dict[str, Any] = {"models": {}, "boards": {}}
-    return results | (json.loads(RESULTS.read_text()) if RESULTS.exists() else {})
+    return {"models": {}, "boards": {}} | read_kept(RESULTS)
 
 
 def _write_results(results: Mapping[str, Any]) -> None:

@@ -4,7 +4,6 @@
 ECP5 nextpnr places and routes the core without pins.
 """
 
-import json
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sbnn.boards.bench_kept import read_kept, write_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.reports import read_route
 from sbnn.boards.table import markdown
@@ -21,7 +21,6 @@ from sbnn.hls.generate import generate
 from sbnn.hls.network import Network
 from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
 from sbnn.hls.tools import run_tool
-from sbnn.train.files import write_atomic
 
 RESULTS = Path(__file__).resolve().parent / "clock_results.json"
 MODELS = ("tfc-sbnn95", "sbnn98", "sbnn95")
@@ -45,7 +44,7 @@ TARGETS = {"xc7": Target("pynq-z2", 250), "ecp5": Target("ulx3s", 150)}
 
 def read_clock_results() -> dict[str, Any]:
     """Return clock_results.json: {family: {model: figures}}."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    found = read_kept(RESULTS)
     return {family: found.get(family, {}) for family in TARGETS}
 
 
@@ -69,7 +68,7 @@ def measure_clocks(networks: dict[str, Network], scratch: Path) -> None:
             name: {model: found[model] for model in MODELS if model in found}
             for name, found in results.items()
         }
-        write_atomic(RESULTS, json.dumps(ordered, indent=1) + "\n")
+        write_kept(RESULTS, ordered)
 
 
 def _measure(network: Network, family: str, folder: Path, known: dict[str, Any]) -> dict[str, Any]:

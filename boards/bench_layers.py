@@ -4,7 +4,6 @@ Every measurement is kept in layer_results.json under a key of all it depends on
 the layer, yosys's version and command), so that a second run measures only what changed.
 """
 
-import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from sbnn.boards.bench_kept import read_kept, write_kept
 from sbnn.boards.netlist import Netlist, synthesise_modules
 from sbnn.hls.baselines.dense import dense_layer, emit_dense, emit_shared, shared_parts
 from sbnn.hls.baselines.folded import emit_folded
@@ -26,7 +26,7 @@ from sbnn.hls.layer import BoolArray, SparseLayer
 from sbnn.hls.manifest import load_manifest
 from sbnn.hls.network import Network
 from sbnn.hls.synth import FAMILIES
-from sbnn.train.files import digest, write_atomic
+from sbnn.train.files import digest
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "layer_results.json"
@@ -104,8 +104,7 @@ class Job:
 
 def read_layer_results() -> dict[str, Any]:
     """Return layer_results.json."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    return {"layers": {}, "dense": {}} | found
+    return {"layers": {}, "dense": {}} | read_kept(RESULTS)
 
 
 def measure(jobs: Iterable[Job], scratch: Path) -> None:
@@ -131,7 +130,7 @@ def measure(jobs: Iterable[Job], scratch: Path) -> None:
             inner.clear()
             inner.update({"key": job.key, **job.facts, **values})
             results[job.place[0]][job.place[1]].update(job.about)
-        write_atomic(RESULTS, json.dumps(results, indent=1) + "\n")
+        write_kept(RESULTS, results)
 
 
 def _place(results: dict[str, Any], job: Job) -> dict[str, Any]:

@@ -4,7 +4,6 @@ Random 784-W-W-W-10 networks at 95 % zeros. Each step is a process of its own: p
 memory it held. Loading Python's packages is measured by itself, so that it can be told apart.
 """
 
-import json
 import sys
 import tempfile
 from dataclasses import asdict
@@ -14,11 +13,12 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sbnn.boards.bench_kept import read_kept, write_kept
 from sbnn.boards.random_qonnx import CLASSES, PIXELS, random_qonnx, width_for
 from sbnn.boards.spent import spend
 from sbnn.hls.network import load
 from sbnn.hls.tools import ToolError
-from sbnn.train.files import digest, write_atomic
+from sbnn.train.files import digest
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "scale_results.json"
@@ -32,8 +32,7 @@ LOADING = {"lower": "sbnn.hls.lower", "generate": "sbnn.hls.generate"}
 
 def read_scale_results() -> dict[str, Any]:
     """Return scale_results.json."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    return {"loading": {}, "points": {}} | found
+    return {"loading": {}, "points": {}} | read_kept(RESULTS)
 
 
 def measure_scale(scratch: Path, ones: tuple[int, ...] = ONES) -> None:
@@ -66,7 +65,7 @@ def measure_scale(scratch: Path, ones: tuple[int, ...] = ONES) -> None:
 def write_scale(results: dict[str, Any]) -> None:
     """Write scale_results.json, points by size."""
     points = dict(sorted(results["points"].items(), key=lambda found: int(found[0])))
-    write_atomic(RESULTS, json.dumps({**results, "points": points}, indent=1) + "\n")
+    write_kept(RESULTS, {**results, "points": points})
 
 
 def scale_key() -> str:

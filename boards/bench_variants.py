@@ -4,7 +4,6 @@ One recipe at several sparsities and widths, with and without a learned xi; whol
 and argmax included. A core whose RTL has not changed is not synthesised again.
 """
 
-import json
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from sbnn.boards.bench_kept import read_kept, write_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.table import markdown
 from sbnn.hls.design import Choices
@@ -21,7 +21,6 @@ from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
 from sbnn.hls.tools import ToolError
 from sbnn.train.bench import TRAINED, read_bench, variants
 from sbnn.train.config import ModelConfig
-from sbnn.train.files import write_atomic
 
 RESULTS = Path(__file__).resolve().parent / "variant_results.json"
 BOARD = "pynq-z2"
@@ -29,8 +28,7 @@ BOARD = "pynq-z2"
 
 def read_variant_results() -> dict[str, Any]:
     """Return variant_results.json: {label: counts of the whole core}."""
-    found: dict[str, Any] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    return found
+    return read_kept(RESULTS)
 
 
 def measure_variants(root: Path) -> None:
@@ -52,7 +50,7 @@ def measure_variants(root: Path) -> None:
             found = _measure(config, path, Path(folder), known.get(label, {}))
         order = [name for name, _ in sparse if name in known or name == label]
         content = {name: known[name] if name != label else found for name in order}
-        write_atomic(RESULTS, json.dumps(content, indent=1) + "\n")
+        write_kept(RESULTS, content)
 
 
 def _measure(
