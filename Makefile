@@ -143,8 +143,8 @@ page: $(B)/manifest.json ## write the page of a build, report/index.html, and th
 test: $(READY) ## the fast tests (under 10 minutes on 2 cores, no vendor tool, GPU or network)
 	$(PY) -m pytest -n 2 --dist worksteal
 
-regress: $(READY) ## the long regression: all 10,000 test images, bit-exact
-	$(PY) -m pytest -n 2 --dist worksteal -m regress
+regress: $(READY) ## every test: all 10,000 test images, proofs, netlists, mutants (hours)
+	$(PY) -m pytest -n 2 --dist worksteal -m '' --summary build/regress.json
 
 lint: $(READY) ## ruff, mypy and Verilator's lint
 	@bash .ci/lint.sh $(VENV)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from simulate import CACHE, FEW_CYCLES, run_cocotb, verilate
 from stream_words import image_beats, result_beats, words
+from summary import count
 
 from sbnn.hls import reference
 from sbnn.hls.design import Choices, Design, make_design
@@ -62,6 +63,9 @@ def check_core(
             ii=design.ii_cycles,
             **settings,
         )
+    count("images", len(images))
+    if "resets" in settings:
+        count("resets", int(str(settings["resets"])))
 
 
 def stream_bits(network: Network, images: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from icarus import Stream, simulate
+from summary import count
 
 from sbnn.hls.stitch import rtl_files
 from sbnn.hls.synth import FAMILIES
@@ -39,7 +40,10 @@ def netlist_of(stream: Stream, family: str) -> str:
 
 def simulate_netlist(stream: Stream, family: str, netlist: str, profiles: int, resets: int) -> str:
     """Send a stream through a netlist; return "PASS ..." or what was wrong first."""
-    return simulate(stream, cell_models(family) | {"netlist.v": netlist}, profiles, resets)
+    said = simulate(stream, cell_models(family) | {"netlist.v": netlist}, profiles, resets)
+    if said.startswith("PASS"):
+        count("netlists")
+    return said
 
 
 def cell_models(family: str) -> dict[str, str]:

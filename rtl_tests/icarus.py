@@ -18,6 +18,7 @@ from cores import random_images, stream_bits
 from numpy.typing import NDArray
 from simulate import ROOT
 from stream_words import image_beats, result_beats
+from summary import count
 
 from sbnn.hls import reference
 from sbnn.hls.design import Design
@@ -124,7 +125,12 @@ def simulate(
         shutil.copy(ROOT / "rtl_tests" / "tb_stream.sv", folder)
         for hex_name, words in (("beats", stream.beats), ("wanted", stream.wanted)):
             (folder / f"{hex_name}.hex").write_text("".join(f"{word:x}\n" for word in words))
-        return _run(folder, values, [Path(path).name for path in files], seconds)
+        said = _run(folder, values, [Path(path).name for path in files], seconds)
+    if said.startswith("PASS"):
+        count("images", images * profiles)
+        if resets:
+            count("resets", resets)
+    return said
 
 
 def _run(folder: Path, values: Mapping[str, object], sources: list[str], seconds: int) -> str:

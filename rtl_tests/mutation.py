@@ -258,10 +258,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--share", type=float, default=1.0, help="of the mutants, drawn by --seed")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--part", default="0/1", help="PART/PARTS: every PARTSth of those, from PART on"
+    )
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "mutation.json")
     options = parser.parse_args(argv)
-    pairs = all_mutants(options.share, options.seed)
+    part, parts = map(int, options.part.split("/"))
+    pairs = all_mutants(options.share, options.seed)[part::parts]
     with ProcessPoolExecutor(options.jobs) as pool:
         outcomes = list(tqdm(pool.map(judge, pairs), total=len(pairs), mininterval=10))
     report = {"summary": summary(outcomes), "mutants": [asdict(outcome) for outcome in outcomes]}

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from simulate import ROOT
+from summary import count
 
 from sbnn.hls.stitch import rtl_source
 from sbnn.hls.tools import run_tool
@@ -98,6 +99,7 @@ def prove(
     log = _yosys(question, [(fault, [run])])
     assert log.count("Induction step proven: SUCCESS!") == 1, log[-2000:]
     lengths = re.findall(r"Trying induction with length (\d+)", log)
+    count("modules by induction")
     return int(lengths[-1]), cpu_seconds() - began
 
 

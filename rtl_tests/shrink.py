@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from icarus import paired_images, simulate, stream_of
 from simulate import ROOT
+from summary import count
 
 from sbnn.hls.design import Choices, Design, make_design
 from sbnn.hls.network import InputEncoding, Network, SparseLayer, load
@@ -136,6 +137,7 @@ def check(network: Network, choices: Choices, seed: int, files: Files = rtl_file
     """Run a network; where it fails, shrink it, write it out, and say how to run it again."""
     said = verdict(network, choices, seed, files)
     if said.startswith("PASS"):
+        count("networks")
         return
     small = shrink(network, lambda some: not verdict(some, choices, seed, files).startswith("PASS"))
     folder = write_case(small, choices, seed, verdict(small, choices, seed, files))

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from summary import count
 
 from sbnn.boards.driver import open_accelerator
 from sbnn.export.check import check
@@ -20,6 +21,7 @@ from sbnn.train.metrics import accuracy, kernel_figures, sparsity_figures
 
 
 @pytest.mark.regress
+@pytest.mark.long
 @pytest.mark.skipif(find("cifar10") is None, reason="needs cifar10")
 def test_short_training_to_rtl(tmp_path):
     """Four epochs on 500 images; 24 test images through 77,138 ones of RTL, back to back."""
@@ -54,6 +56,7 @@ def test_short_training_to_rtl(tmp_path):
         results = accelerator.run(images)
     assert (results.classes == answer.classes).all()
     assert (results.scores == answer.scores).all()
+    count("images", len(images))
     assert len(np.unique(answer.scores)) > 20
     # The last beat of a result is out_beats - 1 cycles behind the first; both ends count.
     assert accelerator.timing.latencies[0] == manifest.latency_cycles + manifest.out_beats

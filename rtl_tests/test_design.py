@@ -8,6 +8,7 @@ import pytest
 from cores import check_core, core_of, random_images
 from networks import random_network, tracked_network
 from simulate import verilate
+from summary import count
 
 from sbnn.hls.design import Choices, make_design, make_manifest
 from sbnn.hls.generate import generate
@@ -34,17 +35,20 @@ def choices_of(seed: int) -> Choices:
     )
 
 
-@pytest.mark.parametrize("seed", [0, 4])
+@pytest.mark.parametrize(
+    "seed", [0, 4, *(pytest.param(n, marks=pytest.mark.regress) for n in range(100, 120))]
+)
 def test_random_networks(seed):
     network = random_network(seed)
     design, folder = core_of(network, choices_of(seed))
     images = random_images(network, 60, seed)
     check_core(design, folder, images)
     check_core(design, folder, images, **STALLS, seed=seed)
+    count("networks")
 
 
 @pytest.mark.parametrize(
-    "seed", [7, *(pytest.param(n, marks=pytest.mark.regress) for n in range(100, 130))]
+    "seed", [7, *(pytest.param(n, marks=pytest.mark.regress) for n in range(100, 112))]
 )
 def test_few_bit_networks(seed):
     """Weights and values of up to 4 bits, both rails, some with xi."""
@@ -53,6 +57,7 @@ def test_few_bit_networks(seed):
     images = random_images(network, 60, seed)
     check_core(design, folder, images)
     check_core(design, folder, images, **STALLS, seed=seed)
+    count("networks")
 
 
 @pytest.mark.parametrize("model", DIGITS)
@@ -88,6 +93,7 @@ def test_sbnn95_on_real_images():
 
 
 @pytest.mark.regress
+@pytest.mark.long
 @pytest.mark.parametrize("model", ["sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95"])
 def test_all_mnist_images(model):
     network = tracked_network(model)
@@ -95,12 +101,6 @@ def test_all_mnist_images(model):
     images = real_images(model, 10000).reshape(-1, *network.encoding.shape)
     assert len(images) == 10000, "the MNIST test set is needed: SBNN_DATA or make train"
     check_core(design, folder, images, send=90, receive=70, bursts=1)
-
-
-@pytest.mark.regress
-@pytest.mark.parametrize("seed", range(100, 120))
-def test_more_random_networks(seed):
-    test_random_networks(seed)
 
 
 def real_images(model: str, count: int) -> np.ndarray:

@@ -6,6 +6,7 @@ from cores import check_core, core_of, random_images
 from lively import lively_conv_network
 from networks import tracked_network
 from simulate import MANY_CYCLES
+from summary import count
 
 from sbnn.boards.driver import open_accelerator
 from sbnn.hls import reference
@@ -23,8 +24,8 @@ REAL = ["lenet-sbnn95", "fashion-sbnn95"]
         (7, 1),
         (17, 1),
         (3, 4),
-        *(pytest.param(seed, 1, marks=pytest.mark.regress) for seed in range(100, 150)),
-        *(pytest.param(seed, 4, marks=pytest.mark.regress) for seed in range(100, 130)),
+        *(pytest.param(seed, 1, marks=pytest.mark.regress) for seed in range(100, 120)),
+        *(pytest.param(seed, 4, marks=pytest.mark.regress) for seed in range(100, 112)),
     ],
 )
 def test_random_conv_networks(seed, bits):
@@ -40,6 +41,7 @@ def test_random_conv_networks(seed, bits):
     check_core(design, folder, images, bursts=1, send=95, receive=95, tlast="batch")
     check_core(design, folder, images, "resets", resets=4)
     check_core(design, folder, images, "short_images")
+    count("networks")
 
 
 @pytest.mark.parametrize("model", ["digits-conv", "digits-grey"])
@@ -70,6 +72,7 @@ def test_real_images(model):
 
 
 @pytest.mark.regress
+@pytest.mark.long
 @pytest.mark.parametrize("model", REAL)
 def test_all_images(model, tmp_path):
     """All 10,000 test images back to back."""
@@ -83,3 +86,4 @@ def test_all_images(model, tmp_path):
         results = accelerator.run(images)
     assert (results.classes == answer.classes).all()
     assert (results.scores == answer.scores).all()
+    count("images", len(images))

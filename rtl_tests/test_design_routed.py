@@ -8,6 +8,7 @@ import pytest
 from networks import tracked_network
 from routed import route
 from shells import BOARD, shell_bench
+from summary import count
 
 from sbnn.boards.board import BOARDS
 from sbnn.train.config import load_config
@@ -50,3 +51,5 @@ def test_digits_on_an_ecp5(tmp_path):
     assert wanted <= found
     # Clock switches that lie on the way of a bit that is always set.
     assert len(found - wanted) < 20
+    count("images of a routed design", len(images))
+    count("switches and tables read back", len(wanted))

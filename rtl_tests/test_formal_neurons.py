@@ -16,6 +16,7 @@ import pytest
 from gates import REGISTER, Cone, Gates, read_gates, registers_between
 from networks import random_conv_network, random_network, tracked_network
 from prove import cpu_seconds
+from summary import count
 
 from sbnn.hls.design import Choices, make_design
 from sbnn.hls.network import InputEncoding, Network, SparseLayer
@@ -144,6 +145,7 @@ def prove_network(network: Network, levels: int, family: str, widest: int = 1 <<
         )
         print(f" of {layer.inputs} inputs, xi in 1/{1 << layer.xi_frac}: {seconds:.1f} s", end="")
         proven, total = proven + len(some), total + len(read)
+    count("neurons and scores", proven)
     return proven, total
 
 

@@ -5,6 +5,7 @@ import pytest
 from cores import check_core, core_of
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx_graphs import Graph, random_conv_graph, random_norm
+from summary import count
 
 from sbnn.export.execute import execute
 from sbnn.hls import reference
@@ -49,19 +50,16 @@ def test_the_seeds_cover_what_they_should():
     assert {network.encoding.map.channels for network in networks} >= {1, 3}
 
 
-@pytest.mark.parametrize("seed", [10])
+@pytest.mark.parametrize(
+    "seed", [10, *(pytest.param(n, marks=pytest.mark.regress) for n in range(100, 120))]
+)
 def test_from_qonnx_to_rtl(seed):
     model = random_conv_graph(seed)
     images = images_for(model, 24)
     network = lower(model, f"graph{seed}", images=images)
     design, folder = core_of(network, Choices())
     check_core(design, folder, images, send=80, receive=60, seed=seed)
-
-
-@pytest.mark.regress
-@pytest.mark.parametrize("seed", range(100, 150))
-def test_more_from_qonnx_to_rtl(seed):
-    test_from_qonnx_to_rtl(seed)
+    count("networks")
 
 
 def start(**conv):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mutants
 import pytest
+from summary import count
 
 MUTANTS = Path(__file__).parent / "mutants.py"
 SHARD = 250
@@ -27,6 +28,7 @@ def try_seeds(first, last, timeout):
         seed: text for seed, text in said.items() if not text.startswith(("refused: ", "equal"))
     }
     assert not wrong
+    count("damaged files", len(said))
     return said
 
 

@@ -8,6 +8,7 @@ from onnx import ModelProto
 from qonnx.core.modelwrapper import ModelWrapper
 from qonnx.core.onnx_exec import execute_onnx
 from qonnx.transformation.infer_shapes import InferShapes
+from summary import count
 
 from sbnn.hls import reference
 from sbnn.hls.design import Choices
@@ -92,12 +93,14 @@ def check_entry(name):
             values = hidden[index + 1][1]
         wanted = wanted.transpose(0, 2, 3, 1) if wanted.ndim == 4 else wanted
         assert np.array_equal(wanted.reshape(values.shape), values)
+        count("hidden values", values.size)
         assert (values.min(0) < values.max(0)).mean() > 0.2, "the test needs neurons that change"
         assert len(np.unique(values)) > (layer.levels + 1) / 2, "the test needs most levels"
     flat = outputs.reshape(len(images), -1)
     classes = flat.argmax(1) if flat.shape[1] > 1 else flat[:, 0].astype(np.int64)
     assert np.array_equal(found.classes, classes)
     assert len(np.unique(found.scores, axis=0)) > 1, "the test needs scores that change"
+    count("exports")
     return result
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from lively import lively_network
 from networks import ROOT
+from summary import count
 from test_make_determinism import contents
 
 from sbnn.hls.tools import run_tool
@@ -83,6 +84,7 @@ def test_disk_full(place, limit):
     assert not (place / "build" / "ulx3s" / "manifest.json").exists()
     assert run(place, GENERATE) == (0, "")
     assert contents(place / "build") == whole
+    count("full disks")
 
 
 def test_read_only(place):
@@ -133,6 +135,7 @@ def check_stops(place: Path, commands: list[str], times: int, longest: float) ->
         for command in commands[:-1]:
             assert run(place, command)[0] == 0
         stopped(place, commands[-1], how, drawn.uniform(0.2, longest))
+        count("stops")
         is_untouched(
             {name: c for name, c in contents(place / "build").items() if "report/" not in name},
             whole,
@@ -152,6 +155,7 @@ def test_stopped_while_generating(place):
 
 
 @pytest.mark.regress
+@pytest.mark.long
 def test_stopped_in_any_stage_of_a_bitstream(place):
     """12 times at random within the minute that verifying, synthesis, place and route and packing take."""
     check_stops(place, [GENERATE, BITSTREAM], 12, 60)
@@ -173,6 +177,7 @@ def test_disk_full_in_a_bitstream(place, limit):
     assert run(place, BITSTREAM)[0] == 0
     name = "ulx3s/bitfile/random12.bit"
     assert contents(place / "build")[name] == whole[name]
+    count("full disks")
 
 
 TOOL = """
