@@ -144,7 +144,7 @@ test: $(READY) ## the fast tests (under 10 minutes on 2 cores, no vendor tool, G
 	$(PY) -m pytest -n 2 --dist worksteal
 
 regress: $(READY) ## every test: all 10,000 test images, proofs, netlists, mutants (hours)
-	$(PY) -m pytest -n 2 --dist worksteal -m '' --summary build/regress.json
+	$(PY) -m pytest rtl_tests -n 2 --dist worksteal -m '' --summary build/regress.json
 
 lint: $(READY) ## ruff, mypy and Verilator's lint
 	@bash .ci/lint.sh $(VENV)
