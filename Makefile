@@ -10,7 +10,7 @@ VENV ?= .venv
 
 MODELS := $(sort $(patsubst train/models/%/config.toml,%,$(wildcard train/models/*/config.toml)))
 BOARDS := $(sort $(patsubst boards/%/board.toml,%,$(wildcard boards/*/board.toml)))
-NEEDS_BOARD := check hls sim synth bitstream vivado-project deploy notebooks page
+NEEDS_BOARD := check hls sim prove synth bitstream vivado-project deploy notebooks page
 NEEDS_MODEL := train export $(NEEDS_BOARD)
 
 # MODEL=path/to/file.onnx is a network from elsewhere: its stem names the build folder.
@@ -115,6 +115,9 @@ $(B)/manifest.json: $(B)/generated
 
 sim: $(B)/manifest.json ## simulate the core of MODEL on IMAGES real images, compared with ==
 	$(PY) -m pytest -q rtl_tests/test_design.py -k build_folder --build $(B) --images $(IMAGES)
+
+prove: $(B)/manifest.json ## prove every neuron and score of MODEL's RTL for all inputs, with BDDs
+	$(PY) -m sbnn.hls prove $(B)
 
 synth: $(B)/report/synth.json ## count LUTs, flip-flops and memories per layer with yosys
 	@cat $(B)/report/synth.txt

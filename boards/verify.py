@@ -20,7 +20,8 @@ from sbnn.boards.driver import open_accelerator
 from sbnn.boards.transports.reference import read_network
 from sbnn.boards.transports.transport import BuildFiles, find_files
 from sbnn.hls import reference
-from sbnn.hls.manifest import Manifest
+from sbnn.hls.manifest import Manifest, check_verilog
+from sbnn.hls.proof import REPORT as PROOF
 from sbnn.train.config import TrainError, load_config, model_of
 from sbnn.train.data import sample_images
 from sbnn.train.files import digest, write_atomic
@@ -59,15 +60,15 @@ def verify(folder: Path) -> tuple[Check, ...]:
     Real images where the model has tracked ones, and random ones that reach what those do not.
 
     Raises:
-        BoardError: an image's class or scores differ, or the Verilog is not the manifest's; the report
-            of an older core is removed.
+        BoardError: an image's class or scores differ; the report of an older core is removed.
         DriverError: a file is missing.
+        ManifestError: the Verilog is not the manifest's.
         ToolError: Verilator or the compiler is missing or failed.
     """
     path = folder / REPORT
     files = find_files(folder)
     path.unlink(missing_ok=True)  # what follows may fail, and nothing must say that it has not
-    _check_verilog(files)
+    check_verilog(files.rtl, files.manifest)
     vectors = _vectors(files)
     checks = tuple(_compare(folder, files, name, what, images) for name, what, images in vectors)
     write_atomic(path, _report(folder, files, checks, _set_of_checks(vectors)))
@@ -78,11 +79,10 @@ def is_verified(folder: Path) -> bool:
     """Return whether the report is of these very bytes of Verilog and network, and of today's checks.
 
     Raises:
-        BoardError: the Verilog is not what the manifest says.
-        ManifestError: there is no manifest, or it is broken.
+        ManifestError: there is no manifest, it is broken, or the Verilog is not what it says.
     """
     files = find_files(folder)
-    _check_verilog(files)
+    check_verilog(files.rtl, files.manifest)
     try:
         report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
         said = [report[key] for key in ("format", "network_digest", "rtl_digest", "checks_digest")]
@@ -92,20 +92,6 @@ def is_verified(folder: Path) -> bool:
     manifest = files.manifest
     needed = [FORMAT, manifest.network_digest, manifest.rtl_digest]
     return equal and said == [*needed, _set_of_checks(_vectors(files))]
-
-
-def _check_verilog(files: BuildFiles) -> None:
-    """Raise `BoardError` where a file of the core is not the one that the manifest was written for."""
-    total = ""
-    for name in files.manifest.sources:
-        if not (files.rtl / name).is_file():
-            raise BoardError(f"{files.rtl / name}: no such file; make hls writes it")
-        total += f"{name}\0{(files.rtl / name).read_text(encoding='utf-8')}\0"
-    if digest(total.encode()) != files.manifest.rtl_digest:
-        raise BoardError(
-            f"{files.rtl}/rtl: its Verilog is not what manifest.json was written for; "
-            "make hls writes both again"
-        )
 
 
 def _tool() -> str:
@@ -195,15 +181,33 @@ def _report(folder: Path, files: BuildFiles, checks: Sequence[Check], set_of_che
     return json.dumps(table, indent=2) + "\n"
 
 
+# Reports of proofs: where, of what, what they proved, and what their rows count.
+PROOFS = (
+    (
+        "../lower.json",
+        ("network_digest",),
+        "integer threshold = BatchNorm at every reachable sum, in exact arithmetic",
+        ("proved", "neurons", "sums"),
+    ),
+    (
+        PROOF,
+        ("network_digest", "rtl_digest"),
+        "Verilog of each layer = integer network, for all inputs",
+        ("layers", "read", "proven"),
+    ),
+)
+
+
 def _proofs(folder: Path, manifest: Manifest) -> list[dict[str, Any]]:
-    """Return what lowering proved of this network: every threshold, at every sum that inputs can reach."""
-    try:
-        report = json.loads((folder.resolve().parent / "lower.json").read_text(encoding="utf-8"))
-        if report["network_digest"] != manifest.network_digest:
-            return []
-        sums = sum(int(layer["sums"]) for layer in report["proved"])
-        neurons = sum(int(layer["neurons"]) for layer in report["proved"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return []  # a network that was not lowered here
-    what = "integer threshold = BatchNorm at every reachable sum, in exact arithmetic"
-    return [{"what": what, "neurons": neurons, "sums": sums, "report": "lower.json"}]
+    """Return what lowering proved of this network, and `make prove` of this Verilog."""
+    found = []
+    for name, digests, what, (rows, *counts) in PROOFS:
+        path = folder.resolve() / name
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+            if all(report[key] == getattr(manifest, key) for key in digests):
+                sums = {key: sum(int(row[key]) for row in report[rows]) for key in counts}
+                found.append({"what": what, **sums, "report": path.name})
+        except (OSError, ValueError, KeyError, TypeError):
+            pass  # a network that was not lowered or proven here
+    return found

@@ -1,4 +1,4 @@
-"""Command line: python -m sbnn.hls lower|check|generate|synth|timing|fit."""
+"""Command line: python -m sbnn.hls lower|check|generate|prove|synth|timing|fit."""
 
 import argparse
 import json
@@ -42,6 +42,10 @@ def main() -> None:
     step.add_argument("--out-beat-bits", type=int, default=64, help="width of m_axis_tdata")
     step.add_argument("--no-scores", action="store_true", help="send the class only")
     step.set_defaults(run=_generate)
+
+    step = steps.add_parser("prove", help="prove every neuron of the RTL for all inputs")
+    step.add_argument("folder", type=Path, help="a folder with manifest.json and rtl/")
+    step.set_defaults(run=_prove)
 
     step = steps.add_parser("synth", help="RTL to LUT counts, with yosys")
     step.add_argument("folder", type=Path, help="a folder with manifest.json and rtl/")
@@ -114,6 +118,14 @@ def _generate(arguments: argparse.Namespace) -> None:
         f"{manifest.ii_cycles} cycles, latency {manifest.latency_cycles} cycles, "
         f"a register every {levels} levels"
     )
+
+
+def _prove(arguments: argparse.Namespace) -> None:
+    from sbnn.hls.proof.prove import proof_text, prove
+
+    with reserved(arguments.folder):
+        proofs = prove(arguments.folder)
+    print(proof_text(proofs), end="")
 
 
 def _synth(arguments: argparse.Namespace) -> None:

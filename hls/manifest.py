@@ -234,6 +234,28 @@ def _manifest(table: dict[str, Any]) -> Manifest:
     )
 
 
+def check_verilog(folder: Path, manifest: Manifest) -> None:
+    """Check that the core's files are those that its manifest was written for.
+
+    Args:
+        folder: with manifest.json and rtl/.
+        manifest: of the core.
+
+    Raises:
+        ManifestError: a file is missing, or not what it was.
+    """
+    total = ""
+    for name in manifest.sources:
+        if not (folder / name).is_file():
+            raise ManifestError(f"{folder / name}: no such file; make hls writes it")
+        total += f"{name}\0{(folder / name).read_text(encoding='utf-8')}\0"
+    if digest(total.encode()) != manifest.rtl_digest:
+        raise ManifestError(
+            f"{folder}/rtl: its Verilog is not what manifest.json was written for; "
+            "make hls writes both again"
+        )
+
+
 def _link(table: dict[str, Any]) -> Link:
     if table["kind"] not in LINKS:
         raise ValueError(f"link.kind is {table['kind']!r}, needs one of {' '.join(LINKS)}")

@@ -21,16 +21,16 @@ from pathlib import Path, PurePosixPath
 
 import mutate_python
 import mutate_rtl
-from gates import read_gates, registers_between
 from icarus import Stream, paired_images, simulate, stream_of
 from lively import lively_conv_network, lively_network
 from prove import Change, Question, prove
 from simulate import ROOT
 from test_formal_modules import FAST, MORE
-from test_formal_neurons import known_inputs, wrong_outputs
 from tqdm import tqdm
 
 from sbnn.hls.design import Choices, make_design
+from sbnn.hls.proof.gates import GatesError, read_gates, registers_between
+from sbnn.hls.proof.neurons import judge_layer, known_inputs
 from sbnn.hls.stitch import rtl_files, rtl_source
 from sbnn.hls.tools import ToolError, run_tool
 
@@ -87,10 +87,10 @@ def constants(core: int) -> tuple[dict[int, bool], ...]:
     design = streams()[core].design
     known: list[dict[int, bool]] = [{}]
     for index, layer in enumerate(design.layers[:-1]):
-        wrong, constant = wrong_outputs(design.network, index, read_gates(layer.text), known[-1])
-        if wrong:
+        verdict = judge_layer(design.network, index, read_gates(layer.text), known[-1])
+        if verdict.wrong or verdict.undecided:
             raise AssertionError(f"{design.network.name} is wrong before anything is changed")
-        known.append(known_inputs(design.network, index + 1, constant))
+        known.append(known_inputs(design.network, index + 1, verdict.constant))
     return tuple(known)
 
 
@@ -99,12 +99,14 @@ def layer_fault(core: int, index: int, text: str, latency: int) -> str:
     design = streams()[core].design
     try:
         gates = read_gates(text)
-    except (AssertionError, ToolError) as error:
+    except (GatesError, ToolError) as error:
         return str(error)[:120]
     if not registers_between(gates) <= {latency}:
         return "registers are missing on some path"
-    wrong, _ = wrong_outputs(design.network, index, gates, constants(core)[index])
-    return f"outputs {wrong} are wrong" if wrong else ""
+    verdict = judge_layer(design.network, index, gates, constants(core)[index])
+    if verdict.undecided:
+        raise AssertionError(f"outputs {verdict.undecided} are too large for a BDD")
+    return f"outputs {verdict.wrong} are wrong" if verdict.wrong else ""
 
 
 def are_equal(top: str, gold: dict[str, str], gate: dict[str, str]) -> bool:

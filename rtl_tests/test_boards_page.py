@@ -13,6 +13,7 @@ import pytest
 from pages import (
     Page,
     add_model,
+    add_proof,
     add_route,
     add_synthesis,
     build_folder,
@@ -27,10 +28,12 @@ from pages import (
 
 from sbnn.boards.board import board_names, load_board
 from sbnn.boards.page import write_index, write_page
+from sbnn.boards.page.facts import read_facts
 from sbnn.boards.page.sparsity import sparsity_map
 from sbnn.boards.protocol import images_per_second
 from sbnn.hls.design import Choices, make_design
 from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.generate import generate
 from sbnn.hls.manifest import load_manifest
 from sbnn.hls.network import Network, SparseLayer, load
 from sbnn.hls.rows import resolve
@@ -104,10 +107,40 @@ def test_evidence_is_what_the_reports_say(folder: Path) -> None:
         ["equal", "1,003"],
         ["equal", "207"],
         ["proved", "3,210"],
+        ["not run", ""],
         ["equal", "217"],
         ["met", ""],
     ]
-    assert rows[4][0].startswith("core = reference") and "verilator 5.48" in rows[4][0]
+    assert rows[5][0].startswith("core = reference") and "verilator 5.48" in rows[5][0]
+
+
+@pytest.mark.parametrize(
+    ("undecided", "result"), [(0, "proved"), (3, "proved for 41 of 47")], ids=["whole", "in part"]
+)
+def test_proof_is_what_its_report_says(folder: Path, undecided: int, result: str) -> None:
+    made = add_proof(folder, undecided)
+    assert sum(layer["read"] for layer in made["layers"]) == 47
+    write_page(folder)
+    rows = read(folder).tables["From torch to the bitstream, each step against the one before it"]
+    assert rows[4][1:] == [result, ""]
+    assert "of up to 38 ones" in rows[4][0] and "report/proof.json" in rows[4][0]
+    made["rtl_digest"] = "0" * 64
+    (folder / "report" / "proof.json").write_text(json.dumps(made))
+    write_page(folder)
+    rows = read(folder).tables["From torch to the bitstream, each step against the one before it"]
+    assert rows[4][1:] == ["not run", ""] and "is of other Verilog" in rows[4][0]
+
+
+def test_argmax_takes_the_cycles_that_were_generated(tmp_path: Path) -> None:
+    """Two a level where layers have one level between registers."""
+    folder = tmp_path / "small" / "ulx3s"
+    folder.mkdir(parents=True)
+    network = small_network()
+    network.save(folder.parent / "network.npz")
+    for levels, cycles in ((1, 6), (2, 3)):
+        generate(network, Choices(levels_per_stage=levels), "ulx3s", folder)
+        spans = {name: length for name, _, length in read_facts(folder).spans}
+        assert (spans["argmax"], spans["queue"]) == (cycles, 1)
 
 
 def test_files_and_digests_are_real(folder: Path) -> None:

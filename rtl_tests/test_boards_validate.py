@@ -18,7 +18,9 @@ from sbnn.boards.driver import DriverError, open_accelerator
 from sbnn.boards.transports.transport import find_files
 from sbnn.boards.validate import read_images, report, validate
 from sbnn.boards.verify import is_verified, verify
-from sbnn.hls.manifest import load_manifest, manifest_text
+from sbnn.hls.manifest import ManifestError, load_manifest, manifest_text
+from sbnn.hls.proof import REPORT as PROOF
+from sbnn.hls.proof.prove import prove
 from sbnn.train.config import load_config
 from sbnn.train.data import sample_images
 
@@ -163,6 +165,18 @@ def test_what_lowering_proved(deploy: Path) -> None:
         assert [(p["neurons"], p["sums"]) for p in proofs] == ([(5, 78)] if found else [])
 
 
+def test_what_was_proven_of_the_verilog(deploy: Path) -> None:
+    build = deploy.parent
+    proofs = prove(build)
+    verify(build)
+    (found,) = json.loads((build / "report" / "verification.json").read_text())["proofs"]
+    assert found["read"] == found["proven"] == sum(proof.proven for proof in proofs) == 136
+    path = build / PROOF
+    path.write_text(path.read_text().replace(find_files(build).manifest.rtl_digest, "0" * 64))
+    verify(build)
+    assert json.loads((build / "report" / "verification.json").read_text())["proofs"] == []
+
+
 @pytest.mark.parametrize("lost", [False, True])
 def test_verilog_that_the_manifest_does_not_know(deploy: Path, lost: bool) -> None:
     """A file that was touched, or lost, after it was generated: never verified, whatever it computes."""
@@ -172,7 +186,7 @@ def test_verilog_that_the_manifest_does_not_know(deploy: Path, lost: bool) -> No
     if lost:
         layer.unlink()
     for check in (is_verified, verify):
-        with pytest.raises(BoardError, match="make hls writes"):
+        with pytest.raises(ManifestError, match="make hls writes"):
             check(build)
     assert not (build / "report" / "verification.json").exists()
 

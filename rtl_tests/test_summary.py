@@ -49,7 +49,7 @@ def test_counts_go_to_their_items():
         ("test_design.py::test_few_bit_networks[101]", "Random networks"),
         ("test_design.py::test_all_mnist_images[sbnn95]", "Real images"),
         ("test_design_conv.py::test_random_conv_networks[100-1]", "Random networks"),
-        ("test_formal_neurons.py::test_trained[a::b]", "Proofs"),
+        ("test_hls_proof.py::test_trained[a::b]", "Proofs"),
         ("test_hls_lower_zoo.py::test_zoo[x]", "Files from elsewhere"),
         ("test_train_archive.py::test_bomb", "Faults in use"),
         ("test_train_fit.py::test_resume", "Training, export, packaging"),

@@ -13,12 +13,14 @@ from sbnn.boards.page.reports import (
     Export,
     Lowering,
     NotRun,
+    Proof,
     Route,
     Synthesis,
     read_accuracy,
     read_checks,
     read_export,
     read_lowering,
+    read_proof,
     read_route,
     read_synthesis,
 )
@@ -26,6 +28,7 @@ from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.facts import SegmentFacts
 from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.hls.network import Network, load
+from sbnn.hls.proof import REPORT as PROOF
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.train.files import digest
 
@@ -61,6 +64,7 @@ class Facts:
         checks: what the bitstream flow verified.
         export: the comparison of QONNX with torch.
         lowering: the comparison of the integer network with QONNX.
+        proof: of the layers' Verilog, for all inputs.
         accuracy: of the trained file.
         bitfile: the bitstream's path from the build folder; None where there is none.
         files: what the folder holds.
@@ -77,6 +81,7 @@ class Facts:
     checks: tuple[Check, ...] | NotRun
     export: Export | NotRun
     lowering: Lowering | NotRun
+    proof: Proof | NotRun
     accuracy: Accuracy | NotRun
     bitfile: str | None
     files: tuple[File, ...]
@@ -89,7 +94,9 @@ class Facts:
     @property
     def argmax_cycles(self) -> int:
         """Cycles from the scores to the class."""
-        return (self.manifest.classes - 1).bit_length()
+        last = self.manifest.segments[-1]
+        latency = {layer.name: layer.latency_cycles for layer in self.manifest.layers}
+        return last.cycles - sum(latency[name] for name in last.layers)
 
     @property
     def queue_cycles(self) -> int:
@@ -143,6 +150,7 @@ def read_facts(folder: Path) -> Facts:
         checks=read_checks(folder / "report" / "verification.json", manifest),
         export=export,
         lowering=read_lowering(folder.parent / "lower.json", manifest),
+        proof=read_proof(folder / PROOF, manifest),
         accuracy=read_accuracy(export),
         bitfile=_bitfile(folder, manifest),
         files=_files(folder),

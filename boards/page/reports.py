@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 from sbnn.boards.board import Board, BoardError
 from sbnn.hls.manifest import Manifest
+from sbnn.hls.proof import FORMAT as PROOF_FORMAT
+from sbnn.hls.proof import REPORT as PROOF
 from sbnn.train.files import digest
 
 CHECKS_FORMAT = "sbnn-verification-1"
@@ -100,6 +102,16 @@ class Check:
     result: str
     tool: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class Proof:
+    """report/proof.json: outputs that the layers read, and how many of them are proven for all inputs."""
+
+    read: int
+    proven: int
+    widest: int
+    tool: str
 
 
 @dataclass(frozen=True)
@@ -203,6 +215,27 @@ def read_checks(path: Path, manifest: Manifest) -> tuple[Check, ...] | NotRun:
         )
 
     return _read(path, "report/verification.json", take)
+
+
+def read_proof(path: Path, manifest: Manifest) -> Proof | NotRun:
+    """Return what was proven of the layers."""
+
+    def take(table: Any) -> Proof | NotRun:
+        if table["format"] != PROOF_FORMAT:
+            raise ValueError(f"format is {table['format']!r}, needs {PROOF_FORMAT!r}")
+        if table["network_digest"] != manifest.network_digest:
+            return NotRun(f"{PROOF} is of another network")
+        if table["rtl_digest"] != manifest.rtl_digest:
+            return NotRun(f"{PROOF} is of other Verilog")
+        layers = table["layers"]
+        return Proof(
+            read=sum(_count(layer["read"]) for layer in layers),
+            proven=sum(_count(layer["proven"]) for layer in layers),
+            widest=max((_count(layer["widest"]) for layer in layers), default=0),
+            tool=", ".join(f"{tool} {v}" for tool, v in table["tools"].items()),
+        )
+
+    return _read(path, PROOF, take)
 
 
 def read_export(path: Path, model: Path) -> Export | NotRun:

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from sbnn.boards.page.facts import Facts
 from sbnn.boards.page.markup import Node, element, table
-from sbnn.boards.page.reports import Check, Export, Lowering, NotRun, Route, Synthesis
+from sbnn.boards.page.reports import Check, Export, Lowering, NotRun, Proof, Route, Synthesis
+from sbnn.hls.proof import REPORT
 
 HEAD = ("check", "result", "vectors")
 
@@ -25,6 +26,7 @@ def evidence(facts: Facts) -> tuple[Evidence, ...]:
     return (
         _export(facts.export),
         *_lowering(facts.lowering),
+        _proof(facts.proof),
         *_checks(facts.checks),
         _timing(facts.route),
     )
@@ -109,6 +111,24 @@ def _lowering(lowering: Lowering | NotRun) -> tuple[Evidence, ...]:
             (f"classes and scores{ties}", f"images: {lowering.images_from}", "lower.json"),
         ),
         Evidence(names[1], "proved", True, lowering.sums, (proof, "lower.json")),
+    )
+
+
+def _proof(proof: Proof | NotRun) -> Evidence:
+    name = "Verilog of each layer = integer network, for all inputs"
+    if isinstance(proof, NotRun):
+        return _not_run(name, proof)
+    whole = proof.proven == proof.read
+    return Evidence(
+        name,
+        "proved" if whole else f"proved for {proof.proven:,} of {proof.read:,}",
+        True if whole else None,
+        None,
+        (
+            f"{proof.proven:,} neurons and scores of up to {proof.widest:,} ones",
+            proof.tool,
+            REPORT,
+        ),
     )
 
 

