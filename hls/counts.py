@@ -15,6 +15,7 @@ from sbnn.hls.circuit import Circuit, shared_adders
 from sbnn.hls.compress import count_width, signed_width, to_two_rows
 from sbnn.hls.design import Choices, Design
 from sbnn.hls.fabric import Fabric, fabric_of
+from sbnn.hls.facts import Cost
 from sbnn.hls.heap import stages
 from sbnn.hls.layer import IntArray, SparseLayer
 from sbnn.hls.levels import Levels, ask, build_levels, plan_levels
@@ -23,7 +24,7 @@ from sbnn.hls.pools import pool
 from sbnn.hls.rows import LayerRows, digits
 from sbnn.hls.sharing import Request, distinct
 from sbnn.hls.sums import score_width
-from sbnn.hls.wired import Cost, LayerRtl
+from sbnn.hls.wired import LayerRtl
 
 
 def literals(layer: SparseLayer) -> list[int]:
@@ -172,7 +173,7 @@ def _count_sums(layer: SparseLayer, levels_per_stage: int) -> LayerRtl:
         if counted:
             meet = max(meet, stages(depth, levels_per_stage) + (2 if last else 3))
         _count_shared(layer, additions)
-    widths = {kind: tuple(found) for kind, found in additions.items() if found}
+    widths = {kind: dict(Counter(found)) for kind, found in additions.items() if found}
     return LayerRtl(layer.name, "", meet + 1, size, Cost(adders, {}, {}, widths, 0))
 
 

@@ -1,6 +1,5 @@
 """The design: an integer network, the choices that make it hardware, and what follows from them."""
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -8,7 +7,7 @@ from importlib.metadata import version
 
 from sbnn.hls.cycles import Pace, measure
 from sbnn.hls.fabric import fabric_of
-from sbnn.hls.facts import Cost, LayerFacts, SegmentFacts
+from sbnn.hls.facts import LayerFacts, SegmentFacts
 from sbnn.hls.manifest import Manifest
 from sbnn.hls.network import PIXEL_BITS, Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
@@ -164,17 +163,6 @@ def make_design(network: Network, choices: Choices) -> Design:
     return Design(network, choices, rows, layers)
 
 
-def cost_facts(layer: LayerRtl) -> Cost:
-    """Return what a layer is made of, as the manifest says it."""
-    return Cost(
-        full_adders=layer.cost.full_adders,
-        tables=dict(layer.cost.tables),
-        pairs=dict(layer.cost.pairs),
-        additions={kind: dict(Counter(widths)) for kind, widths in layer.cost.additions.items()},
-        registers=layer.cost.registers,
-    )
-
-
 def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manifest:
     """Return what anyone needs to drive the generated core, and what it was made from.
 
@@ -220,7 +208,7 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
                 output_bits=resolved.layer.output.bits,
                 xi_frac=resolved.layer.xi_frac,
                 latency_cycles=layer.latency_cycles,
-                cost=cost_facts(layer),
+                cost=layer.cost,
             )
             for resolved, layer in zip(design.rows, design.layers, strict=True)
         ),

@@ -13,11 +13,12 @@ class Cost:
     """What a wired layer is made of, for estimates.
 
     Attributes:
-        full_adders: 3:2 compressors of all heaps.
+        full_adders: distinct 3:2 compressors.
         tables: {inputs: number of truth tables}.
         pairs: {inputs: number of pairs of truth tables of the same inputs}.
-        additions: {kind: {bits of the result: number}} of the carry-propagate additions, by the kinds of
-            `sbnn.hls.wired.Cost`.
+        additions: {kind: {bits of the result: number}} of the carry-propagate additions. Kinds: "count", a
+            popcount that is registered; "shared", a count plus V, compared; "score", a count plus a constant;
+            "offset", U on top of it; "product", U itself, once per digit of xi_num; "carry", V from U.
         registers: flip-flops.
     """
 

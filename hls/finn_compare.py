@@ -12,7 +12,7 @@ from qonnx.core.modelwrapper import ModelWrapper
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import SourceLayer
 from sbnn.hls.layer import IntArray, SparseLayer
-from sbnn.hls.thresholds import BITS, Levels, decisive, reachable
+from sbnn.hls.thresholds import BITS, Affine, decisive, reachable
 
 # FINN derives thresholds in float32: a few operations, each off by 2**-24 of the sum's range.
 FLOAT32_SLACK = 2.0**-20
@@ -73,7 +73,7 @@ def compare_thresholds(
     return tuple(found)
 
 
-def _levels_at(model: ModelWrapper, product: Any) -> Levels:
+def _levels_at(model: ModelWrapper, product: Any) -> Affine:
     """Return what a pixel or a level is where a product reads it, after FINN moved the scalars."""
     chain: list[Any] = []
     node = model.find_producer(product.input[0])
@@ -90,7 +90,7 @@ def _levels_at(model: ModelWrapper, product: Any) -> Levels:
             if node.op_type == "Mul"
             else (scale, shift + constant)
         )
-    return Levels(scale, shift)
+    return Affine(scale, shift)
 
 
 def _compare_neuron(
@@ -99,7 +99,7 @@ def _compare_neuron(
     weights: IntArray,
     sign: int,
     limits: NDArray[np.float64],
-    levels: Levels,
+    levels: Affine,
 ) -> list[Rounding]:
     if layer.threshold is None or layer.invert is None:
         raise LoweringError(f"layer {layer.name}: gives scores where FINN has a MultiThreshold")

@@ -9,7 +9,7 @@ import numpy as np
 from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.network import MAX_XI_FRAC, PIXEL_BITS, IntArray, NetworkError, SparseLayer
-from sbnn.hls.thresholds import Levels, Proof, fold, prove, value_at_zero
+from sbnn.hls.thresholds import Affine, Proof, fold, prove, value_at_zero
 
 LARGEST = 1 << 40  # as `check_layer` holds
 
@@ -145,7 +145,7 @@ def _rising(layer: SourceLayer) -> SourceLayer:
     """
     if layer.levels.scale > 0:
         return layer
-    levels = Levels(-layer.levels.scale, -layer.levels.shift)
+    levels = Affine(-layer.levels.scale, -layer.levels.shift)
     if layer.rails == 2:
         half = layer.weight.shape[1] // 2
         return replace(layer, weight=np.roll(layer.weight, half, axis=1), levels=levels)

@@ -11,7 +11,6 @@ from fractions import Fraction
 import numpy as np
 
 from sbnn.hls.counts import count_layer
-from sbnn.hls.design import cost_facts
 from sbnn.hls.estimate import estimate_cost
 from sbnn.hls.fabric import fabric_of
 from sbnn.hls.finn_fold import hidden_layer, last_layer, numerators
@@ -64,7 +63,7 @@ def choose_forms(source: Source) -> tuple[Source, tuple[FormChoice, ...]]:
 def luts(layer: SourceLayer) -> int:
     """Estimate a layer from its counts."""
     made = last_layer(layer).layer if layer.is_last else hidden_layer(layer)
-    return estimate_cost(cost_facts(count_layer(made, LEVELS, fabric_of(FAMILY))), FAMILY)
+    return estimate_cost(count_layer(made, LEVELS, fabric_of(FAMILY)).cost, FAMILY)
 
 
 def other_form(layer: SourceLayer) -> SourceLayer | None:

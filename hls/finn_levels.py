@@ -10,7 +10,7 @@ from qonnx.custom_op.general.intquant import max_int, min_int
 from sbnn.hls.finn_constants import LoweringError, per_output, positive_scalar, read_constant
 from sbnn.hls.finn_edit import attribute
 from sbnn.hls.finn_weights import read_quant
-from sbnn.hls.thresholds import BITS, SIGN, Cut, Levels
+from sbnn.hls.thresholds import BITS, SIGN, Affine, Cut
 
 MOST_LEVELS = 15  # cuts of an activation of 4 bits
 HALF = Fraction(1, 2)
@@ -27,7 +27,7 @@ class Activation:
     """
 
     cuts: tuple[tuple[Cut, ...], ...]
-    levels: Levels
+    levels: Affine
     scale: Fraction = Fraction(1)
 
     @property
@@ -62,7 +62,7 @@ def read_activation(model: Any, node: Any, outputs: int) -> Activation:
         Cut((cut.at - zero) * scale, cut.strict)
         for cut in (rounding_cut(level, mode) for level in range(low + 1, high + 1))
     )
-    return Activation((cuts,) * outputs, Levels(scale, (low - zero) * scale))
+    return Activation((cuts,) * outputs, Affine(scale, (low - zero) * scale))
 
 
 def _read_thresholds(model: Any, node: Any, outputs: int) -> Activation:
@@ -83,7 +83,7 @@ def _read_thresholds(model: Any, node: Any, outputs: int) -> Activation:
         raise LoweringError(f"node {node.name}: out_scale {scale!r} is not positive")
     rows = [tuple(Cut(Fraction(float(limit))) for limit in sorted(row)) for row in limits]
     cuts = tuple(rows * outputs) if len(rows) == 1 else tuple(rows)
-    return Activation(cuts, Levels(Fraction(scale), Fraction(bias)))
+    return Activation(cuts, Affine(Fraction(scale), Fraction(bias)))
 
 
 def rounding_cut(level: int, mode: str) -> Cut:

@@ -13,7 +13,7 @@ from sbnn.hls.finn_guard import bound, constant_value, dead_neurons
 from sbnn.hls.finn_levels import read_activation
 from sbnn.hls.finn_ops import AFFINE, PRODUCTS, QONNX_DOMAIN
 from sbnn.hls.finn_source import Source, SourceLayer
-from sbnn.hls.thresholds import Levels
+from sbnn.hls.thresholds import Affine
 
 # A strict cut lies above its value by more than the 2**-24 that float32 loses in each of FINN's steps.
 ABOVE = Fraction(1, 1 << 20)
@@ -47,7 +47,7 @@ def write_thresholds(model: ModelWrapper, source: Source) -> bool:
     return changed
 
 
-def _scale_at_product(model: ModelWrapper, tensor: str, levels: Levels, name: str) -> None:
+def _scale_at_product(model: ModelWrapper, tensor: str, levels: Affine, name: str) -> None:
     """Multiply and add right in front of the product that reads a tensor, and pad with level 0."""
     for node in chain(model, tensor):
         if node.op_type in (*AFFINE, *PRODUCTS):

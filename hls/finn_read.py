@@ -14,7 +14,7 @@ from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.finn_weights import read_weights
 from sbnn.hls.maps import FeatureMap
 from sbnn.hls.network import PIXEL_BITS, InputEncoding
-from sbnn.hls.thresholds import BITS, Levels, Stage
+from sbnn.hls.thresholds import BITS, Affine, Stage
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Walk:
     model: Any
     tensor: str
     layout: Layout
-    levels: Levels = BITS
+    levels: Affine = BITS
     scale: Fraction = Fraction(1)
     value_bits: int = 1
     pools: int = 0
@@ -155,7 +155,7 @@ def _read_input(model: Any) -> tuple[_Walk, InputEncoding]:
             else f"node {node.name}: {node.op_type} reads pixels"
         )
         raise LoweringError(f"{what}, needs a BipolarQuant, a MatMul or a Conv")
-    walk.levels = Levels(values[1] - values[0], values[0])
+    walk.levels = Affine(values[1] - values[0], values[0])
     if walk.levels.scale == 0:
         raise LoweringError(f"node {node.name}: every pixel has the value {float(values[0])!r}")
     return walk, encoding
@@ -229,7 +229,7 @@ def _read_scaling(walk: _Walk) -> None:
         (stage,) = read_stages(walk.model, node, 1)
         pre, post = stage.pre / walk.scale, stage.post / walk.scale
         scale, shift = walk.levels.scale, walk.levels.shift
-        walk.levels = Levels(scale * stage.scale, (shift + pre) * stage.scale + post)
+        walk.levels = Affine(scale * stage.scale, (shift + pre) * stage.scale + post)
         if walk.levels.scale == 0:
             raise LoweringError(f"node {node.name}: scales {walk.kind} by 0, needs another value")
         walk.step(node)

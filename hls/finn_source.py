@@ -20,7 +20,7 @@ from sbnn.hls.finn_constants import LoweringError
 from sbnn.hls.layer import MAX_XI_FRAC, IntArray, WeightArray
 from sbnn.hls.maps import Window
 from sbnn.hls.network import InputEncoding
-from sbnn.hls.thresholds import BITS, Cut, Levels, Stage
+from sbnn.hls.thresholds import BITS, Affine, Cut, Stage
 
 # Instances of a core beside its layers (hls/stitch.py).
 SURROUNDINGS = ("argmax", "flow", "marks", "pack", "pixels", "unpack")
@@ -61,7 +61,7 @@ class SourceLayer:
     activation: str = ""
     window: Window | None = None
     pool: bool = False
-    levels: Levels = BITS
+    levels: Affine = BITS
     value_bits: int = 1
 
     @property

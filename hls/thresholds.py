@@ -41,7 +41,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Levels:
+class Affine:
     """What an incoming value v stands for: x = scale * v + shift, both exact.
 
     Padding is v = 0, so x = shift.
@@ -51,7 +51,7 @@ class Levels:
     shift: Fraction
 
 
-BITS = Levels(Fraction(2), Fraction(-1))
+BITS = Affine(Fraction(2), Fraction(-1))
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def decisions(
     j: int,
     eta: Fraction,
     stages: Sequence[Stage],
-    levels: Levels = BITS,
+    levels: Affine = BITS,
     cuts: Sequence[Cut] = SIGN,
 ) -> tuple[Decision, ...]:
     """Compose the stages of neuron j into one exact comparison on A per cut of its activation.
@@ -136,7 +136,7 @@ def decisions(
 
 
 def value_at_zero(
-    weight: WeightArray, xi: Fraction, rails: int, peak: int, levels: Levels
+    weight: WeightArray, xi: Fraction, rails: int, peak: int, levels: Affine
 ) -> Fraction:
     """Return what one row of (MW,) weights gives where A is 0, in units of eta.
 
@@ -163,7 +163,7 @@ def fold(
     layer: SparseLayer,
     eta: Sequence[Fraction],
     stages: Sequence[Sequence[Stage]],
-    levels: Levels = BITS,
+    levels: Affine = BITS,
     cuts: Sequence[Sequence[Cut]] | None = None,
 ) -> tuple[IntArray, BoolArray]:
     """Return (threshold, invert), (MH, L) int64 ascending and (MH,) bool, of a hidden layer.
@@ -244,7 +244,7 @@ def prove(
     layer: SparseLayer,
     eta: Sequence[Fraction],
     stages: Sequence[Sequence[Stage]],
-    levels: Levels = BITS,
+    levels: Affine = BITS,
     cuts: Sequence[Sequence[Cut]] | None = None,
 ) -> Proof:
     """Compare the integer comparisons with the exact ones at every sum that any input can give.

@@ -6,37 +6,18 @@ stream around it is `rtl/sbnn_flow.sv`. A neuron without xi is full adders, shar
 and neurons with xi are sums (`sums`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sbnn.hls.circuit import Circuit, shared_adders
 from sbnn.hls.fabric import Fabric
+from sbnn.hls.facts import Cost
 from sbnn.hls.heap import Body, emit_circuit
 from sbnn.hls.levels import Bit, ask, build_levels, plan_levels
 from sbnn.hls.pools import pool
 from sbnn.hls.rows import LayerRows
 from sbnn.hls.sums import emit_sums, score_width
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a layer is made of, for the estimate before synthesis.
-
-    Attributes:
-        full_adders: distinct ones.
-        tables: {inputs: truth tables of so many inputs}.
-        pairs: {inputs: pairs of truth tables of the same inputs}.
-        additions: {kind: bits of the results} of the carry-propagate additions. Kinds: "count", a popcount
-            that is registered; "shared", a count plus V, compared; "score", a count plus a constant;
-            "offset", U on top of it; "product", U itself, once per digit of xi_num; "carry", V from U.
-        registers: flip-flops.
-    """
-
-    full_adders: int
-    tables: dict[int, int]
-    pairs: dict[int, int]
-    additions: dict[str, tuple[int, ...]]
-    registers: int
 
 
 @dataclass(frozen=True)
@@ -86,8 +67,13 @@ def emit_layer(resolved: LayerRows, module: str, levels_per_stage: int, fabric: 
         place = f"{j}" if width == 1 else f"{(j + 1) * width - 1}:{j * width}"
         assigns.append(f"  assign y[{place}] = {value}")
     unused = "  wire unused = &{1'b0, x};  // not every input needs to be read"
-    additions = {kind: tuple(widths) for kind, widths in body.additions.items()}
-    cost = Cost(body.full_adders, body.tables, body.pairs, additions, body.registers)
+    cost = Cost(
+        full_adders=body.full_adders,
+        tables=dict(body.tables),
+        pairs=dict(body.pairs),
+        additions={kind: dict(Counter(widths)) for kind, widths in body.additions.items()},
+        registers=body.registers,
+    )
     lines = [*body.declarations(), *body.lines, "", unused, *assigns]
     text = _module(resolved, module, latency, layer.mh * width, lines)
     return LayerRtl(module, text, latency, score_bits, cost)

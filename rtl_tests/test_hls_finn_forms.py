@@ -11,7 +11,7 @@ from sbnn.hls.finn_fold import hidden_layer, last_layer
 from sbnn.hls.finn_forms import GAIN, choose_forms, luts, other_form
 from sbnn.hls.finn_source import Source, SourceLayer
 from sbnn.hls.network import InputEncoding
-from sbnn.hls.thresholds import SIGN, Cut, Levels, Stage
+from sbnn.hls.thresholds import SIGN, Affine, Cut, Stage
 
 MH, INPUTS = 5, 5
 
@@ -41,9 +41,9 @@ def source_layer(seed, rails, value_bits, weight_bits=1, last=False, inputs=INPU
         stage_nodes=("add",),
         columns=np.arange(inputs),
         cuts=() if last else (cuts,) * MH,
-        levels=Levels(Fraction(2), Fraction(-1))
+        levels=Affine(Fraction(2), Fraction(-1))
         if value_bits == 1
-        else Levels(Fraction(1, 2), Fraction(-1)),
+        else Affine(Fraction(1, 2), Fraction(-1)),
         value_bits=value_bits,
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from sbnn.hls import reference
 from sbnn.hls.network import NetworkError, SparseLayer
-from sbnn.hls.thresholds import BITS, SIGN, Cut, Levels, Stage, fold, prove, reachable
+from sbnn.hls.thresholds import BITS, SIGN, Affine, Cut, Stage, fold, prove, reachable
 
 
 def case(seed, inputs=7, value_bits=1, weight_bits=1):
@@ -71,7 +71,7 @@ def test_fold_agrees_with_the_real_network_for_every_input(seed):
 @pytest.mark.parametrize("seed", range(12))
 def test_fold_agrees_for_values_of_two_bits(seed):
     bare, eta, stages = case(seed, inputs=4, value_bits=2)
-    agrees_for_every_input(seed, bare, eta, stages, Levels(Fraction(3, 4), Fraction(-1)))
+    agrees_for_every_input(seed, bare, eta, stages, Affine(Fraction(3, 4), Fraction(-1)))
 
 
 @pytest.mark.parametrize("weight_bits", [1, 3])
@@ -80,7 +80,7 @@ def test_fold_agrees_for_several_levels(weight_bits, levels):
     for seed in range(4):
         bare, eta, stages = case(seed, 4, 2, weight_bits)
         cuts = random_cuts(seed, levels)
-        values = Levels(Fraction(1, 2), Fraction(-3, 4))
+        values = Affine(Fraction(1, 2), Fraction(-3, 4))
         agrees_for_every_input(seed, bare, eta, stages, values, cuts)
 
 
