@@ -15,6 +15,8 @@ from sbnn.hls.stitch import rtl_source
 from sbnn.hls.tools import run_tool
 
 BENCHES = ROOT / "rtl_tests" / "formal"
+SHELLS = ROOT / "boards" / "shells"
+ASSERTION = re.compile(r"\b([pi]_\w+): assert")
 PROPERTY = re.compile(r"\b(p_\w+): assert")
 # Arithmetic in the benches is 32 bits wide as written; without wreduce the solver takes five times as long.
 PREPARE = (
@@ -45,16 +47,19 @@ class Question:
     """A bench with parameters.
 
     Attributes:
-        bench: stem of its file in formal/, which is also its module.
-        modules: the modules of hls/rtl that it needs, the one it is about last.
+        bench: stem of its file in formal/ or a folder of it, which is also its module.
+        modules: those of hls/rtl and boards/shells that it needs, the one it is about last.
         parameters: of the bench and of that module.
         memory: what `words` is.
+        layers: assertions that are proven first, each layer by itself with those before it as
+            assumptions, and then the rest: one solver run for all of them may take much longer.
     """
 
     bench: str
     modules: tuple[str, ...]
     parameters: Mapping[str, int] = field(default_factory=dict)
     memory: Memory | None = None
+    layers: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,32 @@ class Change:
     new: str
 
 
+def label(question: Question) -> str:
+    """Return what tests call a question: its bench and the values of its parameters."""
+    return "-".join([question.bench, *map(str, question.parameters.values())])
+
+
 def cpu_seconds() -> float:
     """Return the CPU time of this process and of those that it waited for: the same on a busy machine."""
     return sum(os.times()[:4])
 
 
+def bench_file(bench: str) -> Path:
+    """Return the one file of this name in formal/."""
+    (path,) = BENCHES.rglob(f"{bench}.sv")
+    return path
+
+
+def module_text(module: str) -> str:
+    """Return the SystemVerilog of a module of hls/rtl or of a shell."""
+    for path in SHELLS.rglob(f"{module}.sv"):
+        return path.read_text()
+    return rtl_source(module)
+
+
 def properties(bench: str) -> list[str]:
     """Return the names of what a bench claims about the ports."""
-    return PROPERTY.findall((BENCHES / f"{bench}.sv").read_text())
+    return PROPERTY.findall(bench_file(bench).read_text())
 
 
 def prove(
@@ -96,11 +119,21 @@ def prove(
     began = cpu_seconds()
     run = f"sat -verify -tempinduct {SAT} -maxsteps {longest}"
     run += f" -timeout {seconds}" if seconds else ""
-    log = _yosys(question, [(fault, [run])])
-    assert log.count("Induction step proven: SUCCESS!") == 1, log[-2000:]
+    names = set(ASSERTION.findall(bench_file(question.bench).read_text()))
+    known: set[str] = set()
+    checks = []
+    for layer in (*question.layers, names):
+        assert names.issuperset(layer), question.bench
+        new = set(layer) - known
+        checks.append(
+            [*_turn("chformal -assert2assume", known), *_turn("delete", names - known - new), run]
+        )
+        known |= new
+    log = _yosys(question, [(fault, check) for check in checks])
+    assert log.count("Induction step proven: SUCCESS!") == len(checks), log[-2000:]
     lengths = re.findall(r"Trying induction with length (\d+)", log)
     count("modules by induction")
-    return int(lengths[-1]), cpu_seconds() - began
+    return max(map(int, lengths)), cpu_seconds() - began
 
 
 def refute(question: Question, faults: Sequence[tuple[str, Change | None]], longest: int) -> None:
@@ -145,6 +178,11 @@ def paths(question: Question, wanted: Sequence[tuple[Change | None, str, str, bo
     _yosys(question, variants, bench=False)
 
 
+def _turn(command: str, names: set[str]) -> list[str]:
+    """Return what does something to the assertions of these names."""
+    return [f"{command} t:$assert c:{name} %i" for name in sorted(names)]
+
+
 def _yosys(
     question: Question,
     variants: Sequence[tuple[Change | None, Sequence[str]]],
@@ -156,13 +194,13 @@ def _yosys(
     lines = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copy(BENCHES / f"{question.bench}.sv", folder)
+        shutil.copy(bench_file(question.bench), folder)
         (folder / "words.svh").write_text(question.memory.header() if question.memory else "")
         for n, (change, checks) in enumerate(variants):
             sources = []
             for module in question.modules:
                 sources.append(f"{module}_{n}.sv")
-                text = rtl_source(module)
+                text = module_text(module)
                 if change is not None and change.module == module:
                     assert text.count(change.old) == 1, f"{module}: {change.old!r}"
                     text = text.replace(change.old, change.new)

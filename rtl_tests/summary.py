@@ -132,7 +132,11 @@ def block(run: Mapping[str, Any]) -> str:
     """Return what stands between the marks in README.md."""
     minutes = round(run["wall_seconds"] / 60)
     took = f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    return f"{table(run)}\n\n`make regress` took {took} on {run['cores']} cores.\n"
+    lines = [table(run), "", f"`make regress` took {took} on {run['cores']} cores."]
+    if run["mutants_not_seen"]:
+        lines += ["Mutants that nothing saw, and that are not proven to be equal:", ""]
+        lines += [f"- `{mutant}`" for mutant in run["mutants_not_seen"]]
+    return "\n".join(lines) + "\n"
 
 
 def keep() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from networks import random_conv_network, random_network
-from prove import BENCHES, Change, Memory, Question, paths, properties, prove, refute
+from prove import BENCHES, Change, Memory, Question, label, paths, properties, prove, refute
 
 from sbnn.hls.design import Choices, make_design
 from sbnn.hls.stitch import rtl_files
@@ -95,10 +95,6 @@ MORE = [
         for values in [(1, 4, 1), (2, 3, 1), (3, 3, 1), (7, 5, 2), (10, 6, 1), (16, 4, 1)]
     ),
 ]
-
-
-def label(question: Question) -> str:
-    return f"{question.bench}-{'-'.join(map(str, question.parameters.values()))}"
 
 
 @pytest.mark.parametrize(

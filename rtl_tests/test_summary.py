@@ -41,6 +41,7 @@ def test_counts_go_to_their_items():
     assert "1, 1 skipped | 2 networks, 1,000 images | 1.0" in " ".join(text.split())
     assert "**all** | 1, 1 failed, 1 skipped" in " ".join(text.split())
     assert "took 1 h 30 min" in text
+    assert text.endswith("\n- `a.sv:3 dropped`\n")
 
 
 @pytest.mark.parametrize(
