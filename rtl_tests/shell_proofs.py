@@ -295,7 +295,7 @@ MORE_FAULTS = [
             "p_last": Change("sbnn_dma_write", "sent_q == sending_len", "sent_q == len_q"),
             "p_pop": Change("sbnn_dma_write", "pop = sending && m_axi_wready", "pop = sending"),
             "p_failed": Change("sbnn_dma_write", "m_axi_bresp != 2'b00", "m_axi_bresp[1]"),
-            "p_drained": Change("sbnn_dma_write", "drained = bursts_q == '0", "drained = !sending"),
+            "p_drained": Change("sbnn_dma_write", "bursts_q == '0 && !valid_q", "bursts_q == '0"),
             "p_finished": Change("sbnn_dma_write", "drained && none_left", "none_left"),
             "p_progress": Change("sbnn_dma_write", REMAINDER, "1'b0"),
         },

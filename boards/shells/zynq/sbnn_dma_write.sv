@@ -77,7 +77,8 @@ module sbnn_dma_write #(
   assign pop = sending && m_axi_wready;
   assign burst_end = pop && m_axi_wlast;
   assign failed = m_axi_bvalid && m_axi_bresp != 2'b00;
-  assign drained = bursts_q == '0;
+  // AXI3 lets memory answer a burst before it takes the address.
+  assign drained = bursts_q == '0 && !valid_q;
   assign finished = drained && none_left;
 
   // The lengths of the bursts whose data are still to be sent.

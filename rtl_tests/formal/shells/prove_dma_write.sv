@@ -3,8 +3,8 @@
 //
 // `due` and `done` count the images whose results are still to leave and the beats of the current one that
 // have; `next` is the address of the next burst, `owed` the beats of begun bursts that have not left.
-// A burst begins when its AWVALID is first seen. Memory answers a burst after its address and its last
-// beat. The queue is its level and its head. The solver plays memory, the core and whoever starts and stops.
+// A burst begins when its AWVALID is first seen. Memory answers a burst after its last beat, before it took
+// the address even, as AXI3 allows. The queue is its level and its head. The solver plays memory, the core and whoever starts and stops.
 `default_nettype none
 
 module prove_dma_write #(
@@ -63,12 +63,11 @@ module prove_dma_write #(
   reg [28:0]                  next;
   reg [31:0]                  due;
   reg [DONE_W-1:0]            done;
-  reg [COUNT_BITS-1:0]        addressed, sent, open;  // unanswered bursts with address, with data; without
+  reg [COUNT_BITS-1:0]        sent, open;  // unanswered bursts with all their data; without
   reg [WIDE-1:0]              asked, went;            // beats, modulo 2 ** WIDE
   reg [WIDE*OUTSTANDING-1:0]  ends;                   // `asked` after each open burst, the oldest lowest
   reg [5:0]                   idle;
   wire begins = m_axi_awvalid && !held;
-  wire ask = m_axi_awvalid && m_axi_awready;
   wire beat = m_axi_wvalid && m_axi_wready;
   wire burst_end = beat && m_axi_wlast;
   wire answer = m_axi_bvalid && m_axi_bready;
@@ -78,7 +77,6 @@ module prove_dma_write #(
   wire [15:0] reserved = owed + shown;
   wire [7:0] opened = open + begins;
   wire [7:0] unanswered = sent + opened;
-  wire [7:0] underway = addressed + m_axi_awvalid;
   reg [WIDE*OUTSTANDING-1:0] all_ends;
 
   // What the module keeps of open bursts: their lengths, and how much of the oldest has left.
@@ -104,7 +102,7 @@ module prove_dma_write #(
   wire [9:0]  some = due > 255 || unasked > 16 ? 16 : unasked;
   wire [9:0]  to_boundary = 10'd512 - next[8:0];
   wire [9:0]  wanted = some < to_boundary ? some : to_boundary;
-  wire        waits = !stop && !m_axi_awvalid && some != 0 && addressed < OUTSTANDING && level >= owed + wanted;
+  wire        waits = !stop && !m_axi_awvalid && some != 0 && unanswered < OUTSTANDING && level >= owed + wanted;
 
   always @(posedge aclk) begin
     stopped <= aresetn && stop;
@@ -117,7 +115,6 @@ module prove_dma_write #(
     kept_data <= pop_data;
     idle <= aresetn && waits ? idle + 1 : 0;
     level <= level + queue_push - pop;
-    addressed <= addressed + ask - answer;
     sent <= sent + burst_end - answer;
     open <= opened - burst_end;
     asked <= asked + shown;
@@ -134,7 +131,6 @@ module prove_dma_write #(
     if (!aresetn) begin
       alive <= 1;
       level <= 0;
-      addressed <= 0;
       sent <= 0;
       open <= 0;
       asked <= 0;
@@ -151,7 +147,7 @@ module prove_dma_write #(
     assume (!start || (finished && !stop));
     assume (!queue_push || level < SIZE);
     if (kept) assume (pop_data == kept_data);
-    assume (!m_axi_bvalid || (addressed != 0 && sent != 0));
+    assume (!m_axi_bvalid || sent != 0);
     if (held) p_hold: assert (m_axi_awvalid && {m_axi_awaddr, m_axi_awlen} == held_address);
     if (held_beat) p_stable: assert (m_axi_wvalid && {m_axi_wlast, m_axi_wdata} == held_data);
     if (begins) begin
@@ -160,15 +156,15 @@ module prove_dma_write #(
       p_length: assert (length == wanted);
     end
     if (quiet) p_stop: assert (!m_axi_awvalid);
-    p_most: assert (underway <= OUTSTANDING);
+    p_most: assert (unanswered <= OUTSTANDING);
     p_send: assert (m_axi_wvalid == (opened != 0));
     if (m_axi_wvalid) p_last: assert (m_axi_wlast == (all_ends[WIDE-1:0] == WIDE'(went + 1)));
     p_pop: assert (pop == beat && (!m_axi_wvalid || (level != 0 && m_axi_wdata == pop_data)));
     p_failed: assert (m_axi_bready && failed == (m_axi_bvalid && m_axi_bresp != 0));
-    p_drained: assert (drained == (addressed == 0 && !m_axi_awvalid));
+    p_drained: assert (drained == (unanswered == 0 && !m_axi_awvalid));
     p_finished: assert (finished == (due == 0 && drained));
     p_progress: assert (idle <= PATIENCE);
-    i_bursts: assert (\u.bursts_q == underway && underway == unanswered);
+    i_bursts: assert (\u.bursts_q == unanswered);
     i_places: assert (\u.u_lengths.level_q == opened && opened <= OUTSTANDING
       && PLACE_W'(\u.u_lengths.write_q - \u.u_lengths.read_q ) == opened[PLACE_W-1:0]);
     i_promised: assert (\u.promised_q == reserved && reserved <= level && level <= SIZE);
