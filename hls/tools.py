@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ PACKAGES = {
     "make": "the Debian package make",
     "perl": "the Debian package perl",
 }
+
+ROOM = 1 << 16  # bytes that must be free behind a tool, or it ran out of them
 
 
 class ToolError(UserError):
@@ -51,7 +54,8 @@ def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
     YoWASP tools are WebAssembly: they see only files below `cwd`, by relative paths.
 
     Raises:
-        ToolError: the tool is missing or exits with an error; quotes its last line that says why.
+        ToolError: the tool is missing or exits with an error, of which its last line that says why is quoted;
+            or it may have written half of its files, for the disk is full.
     """
     command = [find_tool(argv[0]), *argv[1:]]
     guard = shutil.which(
@@ -60,6 +64,7 @@ def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
     if guard is not None:
         command = [guard, "--pdeathsig", "KILL", *command]
     log.parent.mkdir(parents=True, exist_ok=True)
+    began = time.time()
     with log.open("wb") as stream:
         done = subprocess.run(
             command,
@@ -75,3 +80,25 @@ def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
         errors = [line for line in lines if "error" in line.lower()]
         reason = (errors or lines or ["no output"])[-1].strip()
         raise ToolError(f"{argv[0]} failed ({reason}); its log is {log}")
+    if full := _no_room(cwd, began):
+        raise ToolError(f"{cwd}: {full}, so {argv[0]} may have written half of its files")
+
+
+def _no_room(folder: Path, began: float) -> str:
+    """Return why files written since `began` may be cut off, empty where they are not.
+
+    yosys and nextpnr end with status 0 whatever became of their output.
+    """
+    import resource  # not on Windows, where nothing is built
+
+    disk = os.statvfs(folder)
+    free = (disk.f_bavail if os.geteuid() else disk.f_bfree) * disk.f_frsize
+    if free < ROOM:
+        return f"the disk is full ({free} bytes are free)"
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit != resource.RLIM_INFINITY:
+        for path in folder.rglob("*"):
+            found = path.stat()
+            if found.st_mtime >= began - 1 and path.is_file() and found.st_size >= limit:
+                return f"{path.name} has reached the limit of {limit} bytes a file"
+    return ""
