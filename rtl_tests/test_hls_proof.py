@@ -170,7 +170,10 @@ def test_few_bits(network):
 @pytest.mark.regress
 @pytest.mark.parametrize(
     ("model", "neurons"),
-    [("digits-xi", 138), ("tfc-sbnn95", 200), ("sbnn98", 549), ("sbnn95", 764)],
+    [
+        *(("digits-xi", 138), ("digits-conv", 138), ("tfc-sbnn95", 200), ("sbnn98", 549)),
+        *(("sbnn95", 764), ("sbnn95-dual", 736), ("lenet-lut4k", 246), ("lenet-sbnn95", 385)),
+    ],
 )
 def test_trained(model, neurons):
     assert prove_network(tracked_network(model), 4, "ecp5") == (neurons, neurons)
