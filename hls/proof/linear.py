@@ -4,7 +4,7 @@ Sum and carry of a full adder over nets a, b, c satisfy s + 2 * q = a + b + c. A
 the sum of 2^i * y_i; each sum bit is replaced by its inputs - 2 * its carry, which takes the carry away
 where it counts twice as much, until inputs of the layer are all that is left. Modulo 2^width nothing else is
 needed (algebraic rewriting; Ciesielski et al., "Understanding Algebraic Rewriting for Arithmetic Circuit
-Verification", TCAD 2019). Adders are found by their truth tables over two or three nets, so each
+Verification: A Bit-Flow Model", IEEE TCAD 39(6), 2020). Adders are found by their truth tables over two or three nets, so each
 step is an identity whatever the gates were meant to be: a tree that is not one is left with a rest.
 """
 
@@ -14,7 +14,7 @@ from itertools import product
 
 from sbnn.hls.proof.gates import REGISTER, Gates, Net, in_order
 
-CUTS = 16  # of a net that are looked at; 8 prove all scores of the tracked models
+CUTS = 16  # of a net that are looked at, those of three nets first
 TABLES = {"$_NOT_": 0b01, "$_AND_": 0b1000, "$_OR_": 0b1110, "$_XOR_": 0b0110, "$_XNOR_": 0b1001}
 Cut = tuple[tuple[Net, ...], int]  # nets, and the table of a net over them, the first net lowest
 
@@ -47,9 +47,8 @@ def weighted_sum(
 
     def add(net: Net, weight: int) -> None:
         nonlocal constant
-        leaves, table = cuts[net][
-            0
-        ]  # the net itself, or what it is a wire, an inverter or a register of
+        # The net itself, or what it is a wire, an inverter or a register of.
+        leaves, table = cuts[net][0]
         start = table & 1
         constant += weight * start
         if not leaves:
