@@ -4,8 +4,9 @@ Sum and carry of a full adder over nets a, b, c satisfy s + 2 * q = a + b + c. A
 the sum of 2^i * y_i; each sum bit is replaced by its inputs - 2 * its carry, which takes the carry away
 where it counts twice as much, until inputs of the layer are all that is left. Modulo 2^width nothing else is
 needed (algebraic rewriting; Ciesielski et al., "Understanding Algebraic Rewriting for Arithmetic Circuit
-Verification: A Bit-Flow Model", IEEE TCAD 39(6), 2020). Adders are found by their truth tables over two or three nets, so each
-step is an identity whatever the gates were meant to be: a tree that is not one is left with a rest.
+Verification: A Bit-Flow Model", IEEE TCAD 39(6), 2020). Adders are found by their truth tables over two or
+three nets, so each step is an identity whatever the gates were meant to be: a tree that is not one is left
+with a rest.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
