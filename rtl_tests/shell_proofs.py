@@ -20,17 +20,8 @@ READ_BUS = (
     *("i_held", "i_bursts", "i_promised", "i_known", "i_ends"),
 )
 WRITE_BUS = (
-    *(
-        "p_hold",
-        "p_stop",
-        "p_most",
-        "p_send",
-        "p_stable",
-        "p_last",
-        "p_pop",
-        "p_failed",
-        "p_drained",
-    ),
+    *("p_hold", "p_stop", "p_most", "p_send", "p_stable"),
+    *("p_last", "p_pop", "p_failed", "p_drained"),
     *("i_held", "i_bursts", "i_promised", "i_known", "i_places", "i_sent", "i_ends"),
 )
 LEFT = ("i_begun", "i_due", "p_finished")
@@ -74,6 +65,11 @@ def uart_rx(num: int, den: int, send_num: int, send_den: int) -> Question:
     return Question("prove_uart_rx", ("sbnn_uart_rx",), parameters)
 
 
+def frame_request(image: int, beat: int, most: int, gap: int) -> Question:
+    parameters = {"IMAGE_BYTES": image, "BEAT_BYTES": beat, "MAX_IMAGES": most, "GAP_CLOCKS": gap}
+    return Question("prove_frame_request", ("sbnn_crc32", "sbnn_frame_request"), parameters)
+
+
 def frame_answer(result: int, beat: int, info: int) -> Question:
     parameters = {"RESULT_BYTES": result, "BEAT_BYTES": beat, "INFO_BYTES": info}
     return Question("prove_frame_answer", ("sbnn_crc32", "sbnn_frame_answer"), parameters)
@@ -90,6 +86,7 @@ FAST = [
     uart_rx(25, 3, 25, 3),
     CRC32,
     frame_answer(3, 2, 4),
+    frame_request(5, 2, 3, 6),
 ]
 MORE = [
     *(queue(*values) for values in [(1, 1), (65, 3), (9, 5)]),
@@ -101,6 +98,7 @@ MORE = [
     *(registers(*values) for values in [(0, 9), (1, 9)]),
     *(uart_tx(*values) for values in [(4, 1), (13, 3)]),
     *(frame_answer(*values) for values in [(1, 1, 12), (22, 8, 32)]),
+    *(frame_request(*values) for values in [(1, 1, 1, 2), (8, 8, 4, 5), (784, 8, 64, 2500)]),
     # A sender of bits 4 % shorter or longer is still understood.
     *(uart_rx(*values) for values in [(4, 1, 4, 1), (25, 3, 8, 1), (25, 3, 26, 3)]),
 ]
@@ -233,6 +231,29 @@ FAULTS = [
 ]
 # Faults that take long to find: after a whole frame, in a queue that has to fill.
 MORE_FAULTS = [
+    (
+        frame_request(5, 2, 3, 6),
+        {
+            "p_wait": Change(
+                "sbnn_frame_request",
+                "begin\n        index_q <= '0;",
+                "begin\n        status_q <= OK;",
+            ),
+            "p_kept": Change("sbnn_frame_request", "CLOSE: begin", "CLOSE: begin header_q <= '0;"),
+            "p_images": Change("sbnn_frame_request", "if (last_beat) images_q", "images_q"),
+            "p_closed": Change("sbnn_frame_request", "if (judge_q && status_q", "if (status_q"),
+            "p_end": Change("sbnn_frame_request", "CLOSE && !valid_q &&", "CLOSE &&"),
+            "p_last": Change("sbnn_frame_request", "<= last_beat;", "<= 1'b0;"),
+            "p_data": Change("sbnn_frame_request", "data_q[8*lane_q+:8]", "data_q[7:0]"),
+            "p_part": Change("sbnn_frame_request", "<= beat_q != '0;", "<= 1'b1;"),
+            "p_valid": Change("sbnn_frame_request", "(valid_q && m_axis_tready)", "(valid_q)"),
+            "p_whole": Change(
+                "sbnn_frame_request", "if (begun_q + 16'd1 == open_count) state_q", "state_q"
+            ),
+            "p_hold": Change("sbnn_frame_request", "PAYLOAD && !valid_q)", "PAYLOAD)"),
+            "p_progress": Change("sbnn_frame_request", "gap = in_ready &&", "gap = 1'b0 &&"),
+        },
+    ),
     (
         frame_answer(3, 2, 4),
         {

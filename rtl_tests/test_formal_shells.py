@@ -15,6 +15,7 @@ from shell_proofs import (
     dma_read,
     dma_write,
     frame_answer,
+    frame_request,
     queue,
 )
 
@@ -93,6 +94,16 @@ PATHS = [
         ),
     ),
     (
+        frame_request(5, 2, 3, 6),
+        [
+            *product(
+                ("m_axis_tready", "open_ready", "done"),
+                ("in_ready", "open_valid", "closed", "status", "m_axis_tvalid", "m_axis_tdata"),
+            ),
+            *product(("in_valid",), ("in_ready", "open_valid", "m_axis_tvalid")),
+        ],
+    ),
+    (
         dma_read(4, 5, 2),
         product(
             ("m_axi_arready", "stop", "level"), [f"m_axi_ar{o}" for o in ("valid", "len", "addr")]
@@ -116,6 +127,11 @@ PRESENT = [
     ),
     (None, "core_ready", "in_ready"),
     (None, "out_ready", "done"),
+    (
+        Change("sbnn_frame_request", "PAYLOAD && !valid_q)", "PAYLOAD && m_axis_tready)"),
+        "m_axis_tready",
+        "in_ready",
+    ),
     (None, "m_axi_rdata", "push_data"),
     (None, "m_axi_wready", "pop"),
 ]
