@@ -155,6 +155,7 @@ def whole_folder(folder: Path, network: Network | None = None, board: str = "ulx
     build_folder(folder, network or small_network(), board)
     add_synthesis(folder)
     add_route(folder)
+    add_proof(folder)
     add_checks(folder)
     add_model(folder, "0" * 64)
     return folder

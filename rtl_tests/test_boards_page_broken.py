@@ -24,7 +24,10 @@ from sbnn.boards.page.facts import read_facts
 from sbnn.boards.page.state import judge
 from sbnn.train.errors import UserError
 
-REPORTS = ("report/synth.json", "report/route.json", "report/verification.json")
+REPORTS = (
+    *("report/synth.json", "report/route.json", "report/verification.json"),
+    "report/proof.json",
+)
 
 
 @pytest.fixture
@@ -75,7 +78,7 @@ def test_a_core_alone(tmp_path: Path) -> None:
     assert "There is no bitstream yet." in page.text
     assert "not measured" in page.words
     rows = page.tables["From torch to the bitstream, each step against the one before it"]
-    assert [row[1] for row in rows[1:]] == ["not run"] * 5
+    assert [row[1] for row in rows[1:]] == ["not run"] * 6
 
 
 @pytest.mark.parametrize(
@@ -85,6 +88,8 @@ def test_a_core_alone(tmp_path: Path) -> None:
         ("report/route.json", "build_id"),
         ("report/verification.json", "rtl_digest"),
         ("report/verification.json", "network_digest"),
+        ("report/proof.json", "rtl_digest"),
+        ("report/proof.json", "network_digest"),
         ("../export.json", "qonnx_digest"),
         ("../lower.json", "network_digest"),
     ],
