@@ -58,6 +58,7 @@ BITSTREAMS = {
     "ulx3s": "sbnn95",
 }
 SYNTHESIS_BOARDS = ("ulx3s", "pynq-z2")
+UNITS = {"ecp5": "lut", "xc7": "sites"}  # what fills a device
 
 
 def bench(parts: Sequence[str] = ()) -> None:
@@ -216,23 +217,21 @@ def _measure_bitstream(model: str, board: str) -> dict[str, Any]:
 def _measure(model: str) -> dict[str, Any]:
     """Return one model's figures from the reports that its make targets write."""
     measured = model not in ESTIMATED
-    boards = SYNTHESIS_BOARDS if measured else (BITSTREAM_BOARD,)
-    figures: dict[str, Any] = {"synthesis": {}}
-    for board in boards:
+    figures: dict[str, Any] = {"synthesis": {}, "estimate": {}}
+    for board in SYNTHESIS_BOARDS:
         _make("synth" if measured else "hls", model, board)
         folder = ROOT / "build" / model / board
         manifest = load_manifest(folder / "manifest.json")
+        family = load_board(board).family
+        unit = UNITS[family]
+        figures["estimate"][unit] = sum(estimate_layers(manifest, family, unit).values())
         figures |= {
             "network_digest": manifest.network_digest,
             "ones": sum(layer.ones for layer in manifest.layers if not layer.pool),
-            "estimate": {
-                unit: sum(estimate_layers(manifest, family, unit).values())
-                for family, unit in (("ecp5", "lut"), ("xc7", "sites"))
-            },
         }
         if measured:
             report = _read(folder / "report" / "synth.json")
-            figures["synthesis"][load_board(board).family] = {
+            figures["synthesis"][family] = {
                 key: report[key] for key in ("tool", "rtl_digest", "layers", "streams", "total")
             }
     if measured:
