@@ -34,6 +34,7 @@ from sbnn.hls import reference
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.manifest import load_manifest
 from sbnn.hls.network import Network, load
+from sbnn.hls.synth import FAMILIES
 from sbnn.hls.tools import ToolError
 from sbnn.train.config import MODELS
 from sbnn.train.files import write_atomic
@@ -58,7 +59,6 @@ BITSTREAMS = {
     "ulx3s": "sbnn95",
 }
 SYNTHESIS_BOARDS = ("ulx3s", "pynq-z2")
-UNITS = {"ecp5": "lut", "xc7": "sites"}  # what fills a device
 
 
 def bench(parts: Sequence[str] = ()) -> None:
@@ -223,7 +223,7 @@ def _measure(model: str) -> dict[str, Any]:
         folder = ROOT / "build" / model / board
         manifest = load_manifest(folder / "manifest.json")
         family = load_board(board).family
-        unit = UNITS[family]
+        unit = FAMILIES[family].unit
         figures["estimate"][unit] = sum(estimate_layers(manifest, family, unit).values())
         figures |= {
             "network_digest": manifest.network_digest,

@@ -8,12 +8,11 @@ from importlib.metadata import version
 from sbnn.hls.cycles import Pace, measure
 from sbnn.hls.fabric import fabric_of
 from sbnn.hls.facts import LayerFacts, SegmentFacts
-from sbnn.hls.manifest import Manifest
+from sbnn.hls.manifest import Manifest, verilog_digest
 from sbnn.hls.network import PIXEL_BITS, Network, NetworkError
 from sbnn.hls.rows import LayerRows, resolve
 from sbnn.hls.segments import Segment, make_segments
 from sbnn.hls.wired import LayerRtl, emit_layer
-from sbnn.train.files import digest
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,6 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
         files: {path in the build folder: text} of the RTL, in the order in which tools should read it.
     """
     network, choices = design.network, design.choices
-    rtl = "".join(f"{name}\0{text}\0" for name, text in files.items())
     return Manifest(
         generator=f"sbnn {version('sbnn')}",
         model=network.name,
@@ -227,5 +225,5 @@ def make_manifest(design: Design, board: str, files: Mapping[str, str]) -> Manif
             for segment, (begin, end) in zip(design.segments, design.spans, strict=True)
         ),
         network_digest=network.digest(),
-        rtl_digest=digest(rtl.encode()),
+        rtl_digest=verilog_digest(files),
     )

@@ -5,6 +5,7 @@ numpy is not even needed here: this module runs on a board.
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,11 @@ def _manifest(table: dict[str, Any]) -> Manifest:
     )
 
 
+def verilog_digest(files: Mapping[str, str]) -> str:
+    """Return the `rtl_digest` of {path in the build folder: text}, in the order of `sources`."""
+    return digest("".join(f"{name}\0{text}\0" for name, text in files.items()).encode())
+
+
 def check_verilog(folder: Path, manifest: Manifest) -> None:
     """Check that the core's files are those that its manifest was written for.
 
@@ -244,12 +250,12 @@ def check_verilog(folder: Path, manifest: Manifest) -> None:
     Raises:
         ManifestError: a file is missing, or not what it was.
     """
-    total = ""
+    files = {}
     for name in manifest.sources:
         if not (folder / name).is_file():
             raise ManifestError(f"{folder / name}: no such file; make hls writes it")
-        total += f"{name}\0{(folder / name).read_text(encoding='utf-8')}\0"
-    if digest(total.encode()) != manifest.rtl_digest:
+        files[name] = (folder / name).read_text(encoding="utf-8")
+    if verilog_digest(files) != manifest.rtl_digest:
         raise ManifestError(
             f"{folder}/rtl: its Verilog is not what manifest.json was written for; "
             "make hls writes both again"

@@ -43,6 +43,11 @@ class Family:
     pairs: bool = False
     joins: str = ""
 
+    @property
+    def unit(self) -> str:
+        """What fills a device: "lut", or "sites" where two LUTs share one."""
+        return "sites" if self.pairs else "lut"
+
 
 FLOW2 = "scratchpad -copy abc9.script.flow2 abc9.script"
 

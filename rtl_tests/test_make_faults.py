@@ -15,7 +15,7 @@ import pytest
 from lively import lively_network
 from networks import ROOT
 from summary import count
-from test_make_determinism import contents
+from test_make_determinism import TIMED, contents
 
 from sbnn.hls.tools import run_tool
 
@@ -25,10 +25,7 @@ BITSTREAM = "sbnn.boards bitstream --board ulx3s --build build/ulx3s"
 # What a tool leaves behind is judged by its stage's note; these are written by us, whole or not at all. The
 # notes and reports say how long the tools took, so only that they are whole can be asked.
 OURS = (".sv", ".npz", "ulx3s/manifest.json", ".lpf", ".bit")
-TIMED = (
-    *("report/route.json", "report/verification.json", "deploy/manifest.json"),
-    *(f"stages/{stage}.json" for stage in ("synthesis", "route", "pack")),
-)
+NOTES = (*TIMED, *(f"stages/{stage}.json" for stage in ("synthesis", "route", "pack")))
 
 
 @pytest.fixture
@@ -70,7 +67,7 @@ def clean(place: Path, *commands: str) -> dict[str, bytes]:
 def is_untouched(found: dict[str, bytes], whole: dict[str, bytes]) -> None:
     """Fail where a file of ours is there that is neither whole nor as it should be."""
     for name, content in found.items():
-        if name.endswith(TIMED):
+        if name.endswith(NOTES):
             json.loads(content)
         elif name.endswith(OURS):
             assert content == whole[name], f"{name} has {len(content)} of {len(whole[name])} bytes"

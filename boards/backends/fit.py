@@ -17,8 +17,7 @@ LARGEST = 3
 
 def estimate_parts(board: Board, manifest: Manifest) -> dict[str, int]:
     """Return {layer or "streams": LUTs of the budget}: sites where two LUTs share one."""
-    unit = "sites" if FAMILIES[board.family].pairs else "lut"
-    return estimate_layers(manifest, board.family, unit)
+    return estimate_layers(manifest, board.family, FAMILIES[board.family].unit)
 
 
 def check_estimate(board: Board, manifest: Manifest) -> None:

@@ -198,11 +198,7 @@ def read_checks(path: Path, manifest: Manifest) -> tuple[Check, ...] | NotRun:
     def take(table: Any) -> tuple[Check, ...] | NotRun:
         if table["format"] != CHECKS_FORMAT:
             raise ValueError(f"format is {table['format']!r}, needs {CHECKS_FORMAT!r}")
-        if table["network_digest"] != manifest.network_digest:
-            return NotRun("report/verification.json is of another network")
-        if table["rtl_digest"] != manifest.rtl_digest:
-            return NotRun("report/verification.json is of other Verilog")
-        return tuple(
+        return _of_another("report/verification.json", table, manifest) or tuple(
             Check(
                 name=str(entry["name"]),
                 what=str(entry["what"]),
@@ -223,15 +219,10 @@ def read_proof(path: Path, manifest: Manifest) -> Proof | NotRun:
     def take(table: Any) -> Proof | NotRun:
         if table["format"] != PROOF_FORMAT:
             raise ValueError(f"format is {table['format']!r}, needs {PROOF_FORMAT!r}")
-        if table["network_digest"] != manifest.network_digest:
-            return NotRun(f"{PROOF} is of another network")
-        if table["rtl_digest"] != manifest.rtl_digest:
-            return NotRun(f"{PROOF} is of other Verilog")
-        layers = table["layers"]
-        return Proof(
-            read=sum(_count(layer["read"]) for layer in layers),
-            proven=sum(_count(layer["proven"]) for layer in layers),
-            widest=max((_count(layer["widest"]) for layer in layers), default=0),
+        return _of_another(PROOF, table, manifest) or Proof(
+            read=sum(_count(layer["read"]) for layer in table["layers"]),
+            proven=sum(_count(layer["proven"]) for layer in table["layers"]),
+            widest=max((_count(layer["widest"]) for layer in table["layers"]), default=0),
             tool=", ".join(f"{tool} {v}" for tool, v in table["tools"].items()),
         )
 
@@ -304,6 +295,15 @@ def _read(path: Path, name: str, take: Callable[[Any], Read | NotRun]) -> Read |
         raise BoardError(f"{path}: {error.args[0]} is missing") from error
     except (AttributeError, TypeError, ValueError, RecursionError) as error:
         raise BoardError(f"{path}: not such a report ({error})") from error
+
+
+def _of_another(name: str, table: Any, manifest: Manifest) -> NotRun | None:
+    """Return why a report of a core's Verilog does not count, None where it is of this one."""
+    if table["network_digest"] != manifest.network_digest:
+        return NotRun(f"{name} is of another network")
+    if table["rtl_digest"] != manifest.rtl_digest:
+        return NotRun(f"{name} is of other Verilog")
+    return None
 
 
 def _cells(table: Any) -> Cells:

@@ -17,7 +17,7 @@ from sbnn.hls.manifest import Manifest, check_verilog, load_manifest
 from sbnn.hls.network import Network, load
 from sbnn.hls.proof import FORMAT, REPORT
 from sbnn.hls.proof.gates import read_gates, registers_between
-from sbnn.hls.proof.neurons import is_read, judge_layer, known_inputs
+from sbnn.hls.proof.neurons import judge_layer, known_inputs
 from sbnn.train.errors import UserError
 from sbnn.train.files import write_atomic
 
@@ -110,7 +110,7 @@ def prove_layers(
         found.append(
             LayerProof(
                 layer=layer.name,
-                read=sum(is_read(network, index, j) for j in range(layer.mh)),
+                read=len(verdict.proven) + len(verdict.undecided),
                 proven=len(verdict.proven),
                 undecided=tuple(sorted(verdict.undecided)),
                 widest=int(layer.w01[verdict.proven].sum(1).max(initial=0)),
