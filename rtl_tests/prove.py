@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -81,10 +80,13 @@ def cpu_seconds() -> float:
     return sum(os.times()[:4])
 
 
-def bench_file(bench: str) -> Path:
-    """Return the one file of this name in formal/."""
+def bench_text(bench: str) -> str:
+    """Return the one bench of this name in formal/, with what it shares with others put in."""
     (path,) = BENCHES.rglob(f"{bench}.sv")
-    return path
+    text = path.read_text()
+    for shared in BENCHES.glob("*.svh"):
+        text = text.replace(f'`include "{shared.name}"', shared.read_text())
+    return text
 
 
 def module_text(module: str) -> str:
@@ -96,7 +98,7 @@ def module_text(module: str) -> str:
 
 def properties(bench: str) -> list[str]:
     """Return the names of what a bench claims about the ports."""
-    return PROPERTY.findall(bench_file(bench).read_text())
+    return PROPERTY.findall(bench_text(bench))
 
 
 def prove(
@@ -119,7 +121,7 @@ def prove(
     began = cpu_seconds()
     run = f"sat -verify -tempinduct {SAT} -maxsteps {longest}"
     run += f" -timeout {seconds}" if seconds else ""
-    names = set(ASSERTION.findall(bench_file(question.bench).read_text()))
+    names = set(ASSERTION.findall(bench_text(question.bench)))
     known: set[str] = set()
     checks = []
     for layer in (*question.layers, names):
@@ -194,7 +196,7 @@ def _yosys(
     lines = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        shutil.copy(bench_file(question.bench), folder)
+        (folder / f"{question.bench}.sv").write_text(bench_text(question.bench))
         (folder / "words.svh").write_text(question.memory.header() if question.memory else "")
         for n, (change, checks) in enumerate(variants):
             sources = []

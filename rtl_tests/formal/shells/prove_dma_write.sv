@@ -4,7 +4,8 @@
 // `due` and `done` count the images whose results are still to leave and the beats of the current one that
 // have; `next` is the address of the next burst, `owed` the beats of begun bursts that have not left.
 // A burst begins when its AWVALID is first seen. Memory answers a burst after its last beat, before it took
-// the address even, as AXI3 allows. The queue is its level and its head. The solver plays memory, the core and whoever starts and stops.
+// the address even, as AXI3 allows. The queue is its level and its head. The solver plays memory, the core
+// and whoever starts and stops.
 `default_nettype none
 
 module prove_dma_write #(
