@@ -152,9 +152,9 @@ regress: $(READY) ## every test: all 10,000 test images, proofs, netlists, mutan
 lint: $(READY) ## ruff, mypy and Verilator's lint
 	@bash .ci/lint.sh $(VENV)
 
-bench: $(READY) ## measure every figure of the README again (hours) and draw them
-	$(PY) -m sbnn.train bench
-	$(PY) -m sbnn.boards bench
+bench: $(READY) ## measure the READMEs' figures again where anything changed and draw them (AGAIN=1: all, hours; JOBS=2)
+	$(PY) -m sbnn.train bench $(if $(AGAIN),--again)
+	$(PY) -m sbnn.boards bench $(if $(AGAIN),--again) $(if $(JOBS),--jobs $(JOBS))
 
 clean: ## remove build/
 	rm -rf build

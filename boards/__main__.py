@@ -32,7 +32,7 @@ def main() -> None:
     if arguments.command == "bench":
         from sbnn.boards.bench import bench
 
-        bench(arguments.part)
+        bench(arguments.part, arguments.jobs, arguments.again)
     elif arguments.command == "show":
         board = load_board(arguments.board)
         print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")
@@ -105,6 +105,10 @@ def _parser() -> argparse.ArgumentParser:
         epilog="; ".join(f"{part}: {text}" for part, text in BENCH_PARTS.items()),
     )
     bench.add_argument("part", nargs="*", help=f"{', '.join(BENCH_PARTS)}; all by default")
+    bench.add_argument("--again", action="store_true", help="measure also what has not changed")
+    bench.add_argument(
+        "--jobs", type=int, choices=range(1, 65), metavar="N", default=1, help="models at once (1)"
+    )
     return parser
 
 

@@ -3,69 +3,47 @@
 In parts, each by itself or all: `python -m sbnn.boards bench --help`.
 """
 
-import json
-import subprocess
-import sys
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
-from sbnn.boards import bench_clock, bench_layers
-from sbnn.boards.backends.bitstream import REPORT
-from sbnn.boards.backends.yosys import KITS
-from sbnn.boards.bench_clock import clock_table, measure_clocks, read_clock_results
-from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
-from sbnn.boards.bench_kept import read_kept
-from sbnn.boards.bench_scale import measure_scale, read_scale_results
-from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
-from sbnn.boards.bench_variants import (
-    measure_variants,
-    read_variant_results,
-    variant_points,
-    variant_table,
+from sbnn.boards import (
+    bench_clock,
+    bench_layers,
+    bench_models,
+    bench_scale,
+    bench_variants,
 )
-from sbnn.boards.board import load_board
+from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
+from sbnn.boards.bench_kept import forget
+from sbnn.boards.bench_models import (
+    BITSTREAM_BOARD,
+    BUILD,
+    CONVOLUTIONAL,
+    ESTIMATED,
+    MEASURED,
+    ROOT,
+    SYNTHESIS_BOARDS,
+    make_target,
+    metrics,
+    read_results,
+)
+from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
 from sbnn.boards.table import bitstream_table
-from sbnn.hls import reference
-from sbnn.hls.estimate import estimate_layers
-from sbnn.hls.manifest import load_manifest
 from sbnn.hls.network import Network, load
-from sbnn.hls.synth import FAMILIES
 from sbnn.hls.tools import ToolError
-from sbnn.train.config import MODELS
 from sbnn.train.files import write_atomic
 
-ROOT = Path(__file__).resolve().parent.parent
 BOARDS = Path(__file__).resolve().parent
-RESULTS = BOARDS / "results.json"
-# In the README's order. bnn is the dense network of the same shape: its 167,000 ones are ten times what
-# yosys's WebAssembly build and the ECP5-85F hold, so only its accuracy and its estimate are given.
-MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95")
-ESTIMATED = ("bnn",)
-CONVOLUTIONAL = ("lenet-sbnn95", "lenet-lut4k", "fashion-sbnn95")
-ROWS = (*MEASURED, *CONVOLUTIONAL, *ESTIMATED)
-BITSTREAM_BOARD = "ulx3s"
-# For each board that needs nothing but pip the largest tracked model that fits; on the ulx3s, which has room
-# for all of them, the one that the README is about.
-BITSTREAMS = {
-    "colorlight-i5": "sbnn98",
-    "colorlight-i9": "sbnn95-dual",
-    "icebreaker": "digits",
-    "tang-nano-20k": "sbnn98",
-    "ulx3s": "sbnn95",
-}
-SYNTHESIS_BOARDS = ("ulx3s", "pynq-z2")
 
 
-def bench(parts: Sequence[str] = ()) -> None:
+def bench(parts: Sequence[str] = (), jobs: int = 1, again: bool = False) -> None:
     """Run parts of the benchmark, all of them by default; results are kept one by one.
 
     Args:
         parts: names in `PARTS`.
+        jobs: models, and bitstreams, at once.
+        again: measure also what has not changed.
 
     Raises:
         ToolError: a part is not known, or one of its commands failed.
@@ -73,68 +51,60 @@ def bench(parts: Sequence[str] = ()) -> None:
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise ToolError(f"bench {unknown[0]}: not known; there are: {', '.join(PARTS)}")
-    for part in parts or PARTS:
-        PARTS[part]()
+    chosen = [part for part in PARTS if part in parts or not parts]
+    if again:
+        for path in {KEPT[part] for part in chosen if part in KEPT}:
+            forget(path)
+    for part in chosen:
+        PARTS[part](jobs)
 
 
-def bench_models() -> None:
-    """Run the line for every model of the main table, to LUTs, clock and latency."""
-    results = read_results()
-    for model in tqdm(ROWS, desc="models", unit="model"):
-        results["models"][model] = _measure(model)
-        _write_results(results)
-
-
-def bench_boards() -> None:
-    """Make a bitstream for every board that needs nothing but pip; where nothing changed it takes seconds."""
-    results = read_results()
-    for board, model in tqdm(BITSTREAMS.items(), desc="boards", unit="board"):
-        results["boards"][board] = _measure_bitstream(model, board)
-        _write_results(results)
-
-
-def bench_baselines() -> None:
+def bench_baselines(_: int = 1) -> None:
     """Synthesise what a user would otherwise pick, layer by layer; needs the models' networks only."""
     networks = _networks(bench_layers.MODELS)
     jobs = (*bench_layers.dense_jobs(networks), *bench_layers.sparse_jobs(networks))
-    bench_layers.measure(jobs, ROOT / "build")
+    bench_layers.measure(jobs, _scratch())
 
 
-def bench_clocks() -> None:
+def bench_clocks(_: int = 1) -> None:
     """Generate cores for a target clock, and time them."""
-    measure_clocks(_networks(bench_clock.MODELS), ROOT / "build")
+    bench_clock.measure_clocks(_networks(bench_clock.MODELS), _scratch())
+
+
+def _scratch() -> Path:
+    BUILD.mkdir(exist_ok=True)
+    return BUILD
 
 
 def _networks(models: Sequence[str]) -> dict[str, Network]:
     """Return the integer networks of tracked models, made where they are not there."""
     networks = {}
     for model in models:
-        path = ROOT / "build" / model / "network.npz"
-        _make(str(path.relative_to(ROOT)), model, BITSTREAM_BOARD)
+        path = BUILD / model / "network.npz"
+        make_target(str(path.relative_to(ROOT)), model, BITSTREAM_BOARD)
         networks[model] = load(path)
     return networks
 
 
-def bench_our_layers() -> None:
+def bench_our_layers(_: int = 1) -> None:
     """Synthesise our own layers the same way."""
     for model in bench_layers.MODELS:
         for board in SYNTHESIS_BOARDS:
-            _make("hls", model, board)
-    bench_layers.measure(bench_layers.our_jobs(ROOT / "build", bench_layers.MODELS), ROOT / "build")
+            make_target("hls", model, board)
+    bench_layers.measure(bench_layers.our_jobs(BUILD, bench_layers.MODELS), _scratch())
 
 
-def bench_scale() -> None:
+def measure_tools(_: int = 1) -> None:
     """Measure tool time and memory, from a thousand ones to a million."""
-    (ROOT / "build").mkdir(exist_ok=True)
-    measure_scale(ROOT / "build")
+    bench_scale.measure_scale(_scratch())
 
 
-def bench_variants() -> None:
+def measure_trained(_: int = 1) -> None:
     """Turn the networks of `python -m sbnn.train bench` into cores and count them."""
-    measure_variants(ROOT)
+    bench_variants.measure_variants(_scratch())
 
 
-def write_tables() -> None:
+def write_tables(_: int = 1) -> None:
     """Write the tables of both READMEs and the figure from what has been measured; measures nothing."""
     for readme, named in tables().items():
         text = readme.read_text()
@@ -147,13 +117,19 @@ def write_tables() -> None:
 def draw_accuracy(path: Path) -> None:
     """Draw the figure of accuracy against LUTs from what has been measured."""
     ours = our_points(read_results()["models"], metrics())
-    draw(ours, variant_points(read_variant_results()), read_published(), path)
+    draw(
+        ours,
+        bench_variants.variant_points(bench_variants.read_variant_results()),
+        read_published(),
+        path,
+    )
 
 
 def tables() -> dict[Path, dict[str, str]]:
     """Return {README: {name of its marks: table}} from the results as they are."""
-    results, layers, scale = read_results(), bench_layers.read_layer_results(), read_scale_results()
-    clocks = read_clock_results()
+    results, layers = read_results(), bench_layers.read_layer_results()
+    scale = bench_scale.read_scale_results()
+    clocks = bench_clock.read_clock_results()
     ours = our_points(results["models"], metrics())
     return {
         ROOT / "README.md": {
@@ -167,114 +143,33 @@ def tables() -> dict[Path, dict[str, str]]:
             "speed": speed_table(layers, "xc7"),
             "folded": folded_table(layers, read_published()),
             "scale": scale_table(scale, results["boards"]),
-            "clocks": clock_table(clocks),
-            "variants": variant_table(read_variant_results()),
+            "clocks": bench_clock.clock_table(clocks),
+            "variants": bench_variants.variant_table(bench_variants.read_variant_results()),
             "aims": aims_table(layers, scale, clocks, ours),
         },
     }
 
 
-PARTS = {
-    "models": bench_models,
-    "bitstreams": bench_boards,
+PARTS: dict[str, Callable[[int], None]] = {
+    "models": bench_models.measure_models,
+    "bitstreams": bench_models.measure_bitstreams,
     "baselines": bench_baselines,
     "layers": bench_our_layers,
     "clocks": bench_clocks,
-    "scale": bench_scale,
-    "variants": bench_variants,
+    "scale": measure_tools,
+    "variants": measure_trained,
     "tables": write_tables,
 }
-
-
-def read_results() -> dict[str, Any]:
-    """Return results.json: `models`, the main README's figures, and `boards`, the bitstreams made."""
-    return {"models": {}, "boards": {}} | read_kept(RESULTS)
-
-
-def _write_results(results: Mapping[str, Any]) -> None:
-    order = {"models": ROWS, "boards": tuple(BITSTREAMS)}
-    table = {
-        part: {name: results[part][name] for name in names if name in results[part]}
-        for part, names in order.items()
-    }
-    write_atomic(RESULTS, json.dumps(table, indent=2) + "\n")
-
-
-def _measure_bitstream(model: str, board: str) -> dict[str, Any]:
-    """Return the figures of one bitstream from the report of the run that made it."""
-    _make("bitstream", model, board)
-    folder = ROOT / "build" / model / board
-    report = _read(folder / REPORT)
-    bitfile = folder / "bitfile" / f"{report['model']}{KITS[load_board(board).family].suffix}"
-    keys = ("tools", "seed", "synthesis", "routed", "clocks", "images_per_second", "seconds")
-    return {
-        "model": model,
-        **{key: report[key] for key in (*keys, "rtl_digest")},
-        "bitstream_bytes": bitfile.stat().st_size,
-    }
-
-
-def _measure(model: str) -> dict[str, Any]:
-    """Return one model's figures from the reports that its make targets write."""
-    measured = model not in ESTIMATED
-    figures: dict[str, Any] = {"synthesis": {}, "estimate": {}}
-    for board in SYNTHESIS_BOARDS:
-        _make("synth" if measured else "hls", model, board)
-        folder = ROOT / "build" / model / board
-        manifest = load_manifest(folder / "manifest.json")
-        family = load_board(board).family
-        unit = FAMILIES[family].unit
-        figures["estimate"][unit] = sum(estimate_layers(manifest, family, unit).values())
-        figures |= {
-            "network_digest": manifest.network_digest,
-            "ones": sum(layer.ones for layer in manifest.layers if not layer.pool),
-        }
-        if measured:
-            report = _read(folder / "report" / "synth.json")
-            figures["synthesis"][family] = {
-                key: report[key] for key in ("tool", "rtl_digest", "layers", "streams", "total")
-            }
-    if measured:
-        _make("bitstream", model, BITSTREAM_BOARD)
-        folder = ROOT / "build" / model / BITSTREAM_BOARD
-        manifest = load_manifest(folder / "manifest.json")
-        route = _read(folder / "report" / "route.json")
-        figures["bitstream"] = {
-            "board": BITSTREAM_BOARD,
-            "latency_cycles": manifest.latency_cycles,
-            "ii_cycles": manifest.ii_cycles,
-            **{key: route[key] for key in ("routed", "clocks", "images_per_second", "seconds")},
-        }
-    figures["reference_seconds_per_10000_images"] = _time_reference(model)
-    return figures
-
-
-def _make(target: str, model: str, board: str) -> None:
-    """Run a make target with this Python's environment."""
-    command = ["make", target, f"MODEL={model}", f"BOARD={board}", f"VENV={sys.prefix}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    if done.returncode:
-        reason = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise ToolError(f"{' '.join(command[:4])} failed: {reason}")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text())
-    return content
-
-
-def _time_reference(model: str) -> float:
-    """Return the seconds that the reference takes for 10,000 images."""
-    network = load(ROOT / "build" / model / "network.npz")
-    images = np.random.default_rng(0).integers(0, 256, (10000, *network.encoding.shape), np.uint8)
-    start = time.perf_counter()
-    reference.run(network, images)
-    return round(time.perf_counter() - start, 2)
-
-
-def metrics() -> dict[str, Any]:
-    """Return {model: metrics.json} of the models in the table."""
-    return {name: _read(MODELS / name / "metrics.json") for name in ROWS}
+# Where a part keeps what it measured.
+KEPT = {
+    "models": bench_models.RESULTS,
+    "bitstreams": bench_models.RESULTS,
+    "baselines": bench_layers.RESULTS,
+    "layers": bench_layers.RESULTS,
+    "clocks": bench_clock.RESULTS,
+    "scale": bench_scale.RESULTS,
+    "variants": bench_variants.RESULTS,
+}
 
 
 def results_table(

@@ -17,3 +17,14 @@ def read_kept(path: Path) -> dict[str, Any]:
 def write_kept(path: Path, content: Mapping[str, Any]) -> None:
     """Write an object as such a file, one entry a line."""
     write_atomic(path, json.dumps(content, indent=1) + "\n")
+
+
+def forget(path: Path) -> None:
+    """Empty every `key` of such a file, so that all of it is measured again; what was measured stays."""
+
+    def emptied(found: Any) -> Any:
+        if not isinstance(found, dict):
+            return found
+        return {name: "" if name == "key" else emptied(value) for name, value in found.items()}
+
+    write_kept(path, emptied(read_kept(path)))

@@ -19,7 +19,7 @@ from sbnn.hls.design import Choices
 from sbnn.hls.generate import generate
 from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
 from sbnn.hls.tools import ToolError
-from sbnn.train.bench import TRAINED, read_bench, variants
+from sbnn.train.bench import read_bench, trained_file, variants
 from sbnn.train.config import ModelConfig
 
 RESULTS = Path(__file__).resolve().parent / "variant_results.json"
@@ -31,22 +31,22 @@ def read_variant_results() -> dict[str, Any]:
     return read_kept(RESULTS)
 
 
-def measure_variants(root: Path) -> None:
+def measure_variants(scratch: Path) -> None:
     """Measure every trained variant whose core is not the one in variant_results.json.
 
     Args:
-        root: the repository, whose build/bench holds the trained files.
+        scratch: an existing folder for what the tools write.
 
     Raises:
         ToolError: a trained file is missing, or yosys failed.
     """
     sparse = [(label, config) for label, config in variants() if label != "dense"]
     for label, config in tqdm(sparse, desc="variants", unit="network"):
-        path = root / TRAINED / label / "trained.npz"
+        path = trained_file(label)
         if not path.exists():
             raise ToolError(f"{path}: no such file; python -m sbnn.train bench writes it")
         known = read_variant_results()
-        with tempfile.TemporaryDirectory(dir=root / "build") as folder:
+        with tempfile.TemporaryDirectory(dir=scratch) as folder:
             found = _measure(config, path, Path(folder), known.get(label, {}))
         order = [name for name, _ in sparse if name in known or name == label]
         content = {name: known[name] if name != label else found for name in order}

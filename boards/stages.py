@@ -131,6 +131,14 @@ def _run(folder: Path, stage: Stage, bar: "tqdm[None]") -> float:
     return seconds
 
 
+def line_key(folder: Path, stages: Sequence[Stage]) -> str:
+    """Return what the last stage's output depends on: commands, versions, and files no stage makes."""
+    made = {name for stage in stages for name in stage.outputs}
+    given = sorted({name for stage in stages for name in stage.inputs} - made)
+    commands = [[*stage.argv, tool_version(stage.argv[0])] for stage in stages]
+    return digest(json.dumps([commands, {n: _digest(folder / n) for n in given}]).encode())
+
+
 def _key(folder: Path, stage: Stage) -> str:
     inputs = {name: _digest(folder / name) for name in stage.inputs}
     return digest(json.dumps([list(stage.argv), tool_version(stage.argv[0]), inputs]).encode())

@@ -1,25 +1,31 @@
 """The READMEs' tables are what the tracked results say, and what makes them counts right."""
 
+import json
 import sys
 
 import pytest
+from networks import tracked_network
 
+from sbnn.boards import bench_clock, bench_layers, bench_models, bench_variants
 from sbnn.boards.__main__ import BENCH_PARTS
 from sbnn.boards.backends import yosys
-from sbnn.boards.bench import (
-    BITSTREAMS,
-    PARTS,
-    bench,
-    draw_accuracy,
-    marks,
-    metrics,
-    read_results,
-    tables,
-    with_table,
-)
+from sbnn.boards.bench import PARTS, bench, draw_accuracy, marks, tables, with_table
 from sbnn.boards.bench_figure import FIGURE, read_published
+from sbnn.boards.bench_kept import forget
+from sbnn.boards.bench_models import (
+    BITSTREAMS,
+    ESTIMATED,
+    ROWS,
+    SYNTHESIS_BOARDS,
+    board_key,
+    metrics,
+    model_key,
+    read_results,
+)
 from sbnn.boards.board import board_names, load_board
 from sbnn.boards.spent import spend
+from sbnn.hls.design import Choices
+from sbnn.hls.generate import generate
 from sbnn.hls.tools import ToolError
 
 
@@ -89,6 +95,92 @@ def test_estimates_are_within_15_percent_of_synthesis():
             for layer, counts in report["layers"].items():
                 ratio = counts["lut_estimate"] / counts["lut"]
                 assert abs(ratio - 1) < 0.15, (name, family, layer, ratio)
+
+
+def _make(build, model, board):
+    """Generate what `make hls` generates."""
+    found = load_board(board)
+    choices = Choices(levels_per_stage=found.levels_per_stage, family=found.family)
+    generate(tracked_network(model), choices, board, build / model / board)
+
+
+def test_the_smallest_bitstream_is_of_todays_sources(tmp_path):
+    """Its key is that of this Verilog, shell, pins and tools, and of nothing else."""
+    _make(tmp_path, "digits", "icebreaker")
+    assert board_key(tmp_path, "icebreaker") == read_results()["boards"]["icebreaker"]["key"]
+
+
+@pytest.mark.regress
+def test_tracked_figures_are_of_todays_sources(tmp_path, monkeypatch):
+    """Nothing that `make bench` would measure again, tool times apart, which any edit changes."""
+    places = {(model, board) for model in ROWS for board in SYNTHESIS_BOARDS}
+    for model, board in places | {(model, board) for board, model in BITSTREAMS.items()}:
+        _make(tmp_path, model, board)
+    results = read_results()
+    stale = [
+        board
+        for board in BITSTREAMS
+        if not _is(results["boards"], board, board_key(tmp_path, board))
+    ]
+    measured = [model for model in ROWS if model not in ESTIMATED]
+    stale += [
+        model for model in measured if not _is(results["models"], model, model_key(tmp_path, model))
+    ]
+    networks = {model: tracked_network(model) for model in bench_layers.MODELS}
+    for job in (
+        *bench_layers.our_jobs(tmp_path, bench_layers.MODELS),
+        *bench_layers.dense_jobs(networks),
+        *bench_layers.sparse_jobs(networks),
+    ):
+        found = bench_layers.read_layer_results()
+        for name in job.place:
+            found = found.get(name, {})
+        stale += [" ".join(job.place)] if found.get("key") != job.key else []
+    assert not stale
+
+    def synthesise(folder, manifest, family):
+        raise AssertionError(f"{manifest.model} on {family} is measured again")
+
+    for module in (bench_clock, bench_variants):
+        monkeypatch.setattr(module, "synthesise", synthesise)
+        monkeypatch.setattr(module, "write_kept", lambda *_: None)
+    bench_clock.measure_clocks(networks, tmp_path)
+    bench_variants.measure_variants(tmp_path)
+
+
+def _is(rows, name, key):
+    return rows.get(name, {}).get("key") == key
+
+
+def test_rows_are_kept_one_by_one(tmp_path, monkeypatch):
+    """Two at once, in the tables' order; one that fails loses none of the others, and stops the rest."""
+    monkeypatch.setattr(bench_models, "RESULTS", tmp_path / "results.json")
+    (tmp_path / "results.json").write_text('{"models": {"b": {"key": "1"}}, "boards": {"x": {}}}')
+
+    def measure(name, known):
+        if name == "d":
+            raise ToolError("d does not fit")
+        return {**known, "measured": name}
+
+    for names in ("ab", "abcdefgh"):
+        if len(names) == 2:
+            bench_models._measure_rows("models", names, measure, 2)
+        else:
+            with pytest.raises(ToolError, match="d does not fit"):
+                bench_models._measure_rows("models", names, measure, 1)
+    found = json.loads((tmp_path / "results.json").read_text())
+    assert found["boards"] == {"x": {}}
+    assert list(found["models"])[:3] == ["a", "b", "c"]
+    assert found["models"]["b"] == {"key": "1", "measured": "b"}
+    assert "h" not in found["models"]
+
+
+def test_what_is_forgotten_keeps_its_figures(tmp_path):
+    path = tmp_path / "kept.json"
+    path.write_text('{"a": {"key": "1", "lut": 5, "inner": {"key": "2"}}, "list": [1]}')
+    forget(path)
+    wanted = {"a": {"key": "", "lut": 5, "inner": {"key": ""}}, "list": [1]}
+    assert json.loads(path.read_text()) == wanted
 
 
 def test_a_readme_without_its_marks_is_refused():

@@ -33,7 +33,7 @@ def main() -> None:
         from sbnn.train.bench import bench  # draws with matplotlib, slow to import
 
         torch.set_num_threads(options.threads)
-        bench(options.data)
+        bench(options.data, options.again)
         return
     if options.model == "sweep":
         from sbnn.train.sweep import run_sweep  # as bench
@@ -69,6 +69,7 @@ def _options() -> Any:
     parser.add_argument("--data", type=Path, help="folder that holds the data set")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--out", type=Path, help="write trained.npz and metrics.json here")
+    parser.add_argument("--again", action="store_true", help="bench: also what is trained already")
     parser.add_argument("--trials", type=int, default=10, help="of a sweep, in this process")
     parser.add_argument("--storage", type=Path, help="a sweep's journal, shared by all machines")
     parser.add_argument(

@@ -1,11 +1,12 @@
 """Accuracy of sbnn95's shape in quick mode: several sparsities, widths, learned xi, and dense.
 
-Writes bench.json and accuracy.svg beside this file, both tracked, and the trained files below build/bench,
-which `python -m sbnn.boards bench variants` turns into LUTs.
+Writes bench.json, accuracy.svg and variants/<label>.npz beside this file, all tracked;
+`python -m sbnn.boards bench variants` turns the trained files into LUTs.
 """
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from sbnn.train.figure import STYLE, quieten, save, thousands
 from sbnn.train.files import digest, write_atomic
 from sbnn.train.fit import fit
 from sbnn.train.metrics import accuracy, sparsity_figures
-from sbnn.train.trained import save_trained
+from sbnn.train.trained import pack
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "bench.json"
-TRAINED = Path("build") / "bench"
+TRAINED = HERE / "variants"
+SCRATCH = Path("build") / "bench"
 LESSONS = Path("build") / "lessons"
 DENSITIES = (0.10, 0.05, 0.03, 0.02, 0.01)
 WIDTHS = (128, 512)
@@ -72,26 +74,50 @@ def read_bench() -> dict[str, dict[str, Any]]:
     return {point["label"]: point for point in points}
 
 
-def bench(data: Path | None = None) -> None:
-    """Train what bench.json does not hold, draw accuracy.svg; about three minutes each."""
+def bench(data: Path | None = None, again: bool = False) -> None:
+    """Train what bench.json does not hold, draw accuracy.svg; about three minutes each.
+
+    Args:
+        data: folder of the data set.
+        again: train also what it holds.
+    """
+    if again:
+        for path in TRAINED.glob("*.npz"):
+            path.unlink()
     for label, config in variants():
-        recipe, path = digest(repr(config).encode())[:16], TRAINED / label / "trained.npz"
-        points = read_bench()
-        if points.get(label, {}).get("recipe") != recipe or not path.exists():
-            points[label] = {"label": label, "recipe": recipe, **_train(config, path.parent, data)}
+        recipe, points = digest(repr(config).encode())[:16], read_bench()
+        if not _is_current(points.get(label, {}), recipe):
+            points[label] = {"label": label, "recipe": recipe, **_train(config, data)}
             ordered = [points[name] for name, _ in variants() if name in points]
             content = {"model": "sbnn95", "mode": "quick", "points": ordered}
             write_atomic(RESULTS, json.dumps(content, indent=2) + "\n")
     draw(json.loads(RESULTS.read_text()), HERE / "accuracy.svg")
 
 
-def _train(config: ModelConfig, folder: Path, data: Path | None) -> dict[str, Any]:
-    """Train one variant, keep its trained file in `folder` and return its figures."""
+def trained_file(label: str) -> Path:
+    """Return where the trained file of a variant lies."""
+    return TRAINED / f"{label}.npz"
+
+
+def _is_current(point: Mapping[str, Any], recipe: str) -> bool:
+    """Return whether a point and the trained file beside it are of this recipe and of each other."""
+    path = trained_file(point.get("label", ""))
+    return (
+        point.get("recipe") == recipe
+        and path.is_file()
+        and digest(path.read_bytes()) == point["file_digest"]
+    )
+
+
+def _train(config: ModelConfig, data: Path | None) -> dict[str, Any]:
+    """Train one variant, keep its trained file and return its figures."""
     split = load(config, data)
-    result = fit(config, split, folder, shared=LESSONS)
-    save_trained(result.module, config.name, folder)
+    result = fit(config, split, SCRATCH / config.name, shared=LESSONS)
+    content, _ = pack(result.module, config.name)
+    write_atomic(trained_file(config.name), content)
     figures = sparsity_figures(config, result.module)
     return {
+        "file_digest": digest(content),
         "zeros_share": figures["zeros_share"] if config.name != "dense" else None,
         "ones": figures["ones"],
         "weights": figures["weights"],

@@ -9,7 +9,7 @@ from sbnn.boards.backends.design import Design, write_design
 from sbnn.boards.backends.fit import check_estimate
 from sbnn.boards.board import Board, BoardError
 from sbnn.boards.reports import check_fit, check_timing, logic_cells, read_route, read_synthesis
-from sbnn.boards.stages import Stage, run_stages, tool_version
+from sbnn.boards.stages import Stage, line_key, run_stages, tool_version
 from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.hls.synth import FAMILIES
 from sbnn.hls.tools import ToolError, find_tool
@@ -87,13 +87,29 @@ def build(board: Board, folder: Path, seed: int) -> Bitstream:
 
     seconds = run_stages(
         folder,
-        [_synthesis(board, design), _route(board, design, seed), _pack(board)],
+        _stages(board, design, seed),
         checks={"synthesis": fits, "route": is_fast_enough},
         product=bitfile,
     )
     report = _report(board, manifest, folder, seed, seconds)
     write_atomic(bitfile, (folder / "stages" / f"top{kit.suffix}").read_bytes())
     return Bitstream(bitfile, report)
+
+
+def bitstream_key(board: Board, folder: Path, seed: int) -> str:
+    """Return what a bitstream depends on: Verilog, pins, commands, tools. Equal keys, equal bytes.
+
+    Args:
+        board: the board.
+        folder: build/<model>/<board>, with manifest.json and the core's Verilog.
+        seed: of the placer.
+    """
+    design = write_design(board, load_manifest(folder / "manifest.json"), folder, NAME)
+    return line_key(folder, _stages(board, design, seed))
+
+
+def _stages(board: Board, design: Design, seed: int) -> list[Stage]:
+    return [_synthesis(board, design), _route(board, design, seed), _pack(board)]
 
 
 def _tools(board: Board) -> tuple[str, ...]:
