@@ -192,7 +192,7 @@ PROOFS = (
     (
         PROOF,
         ("network_digest", "rtl_digest"),
-        "Verilog of each layer = integer network, for all inputs",
+        "Verilog of each layer and their wiring = integer network, for all inputs",
         ("layers", "read", "proven"),
     ),
 )

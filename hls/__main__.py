@@ -124,8 +124,8 @@ def _prove(arguments: argparse.Namespace) -> None:
     from sbnn.hls.proof.prove import proof_text, prove
 
     with reserved(arguments.folder):
-        proofs = prove(arguments.folder)
-    print(proof_text(proofs), end="")
+        proof = prove(arguments.folder)
+    print(proof_text(proof), end="")
 
 
 def _synth(arguments: argparse.Namespace) -> None:

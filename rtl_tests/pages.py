@@ -23,7 +23,7 @@ from sbnn.hls.manifest import load_manifest
 from sbnn.hls.maps import Window
 from sbnn.hls.network import InputEncoding, Network, SparseLayer
 from sbnn.hls.proof import REPORT
-from sbnn.hls.proof.prove import LayerProof, proof_report
+from sbnn.hls.proof.prove import CoreProof, LayerProof, proof_report
 from sbnn.hls.synth import make_report
 from sbnn.train.files import digest
 
@@ -110,13 +110,13 @@ def add_checks(folder: Path, **changes: Any) -> dict[str, Any]:
 def add_proof(folder: Path, undecided: int = 0) -> dict[str, Any]:
     """Write report/proof.json by the function that makes it, from a made-up proof; return it."""
     manifest = load_manifest(folder / "manifest.json")
-    proofs = [
+    layers = tuple(
         LayerProof(layer.name, layer.mh, layer.mh - undecided, (*range(undecided),), 38, 1, 2.5)
         for layer in manifest.layers
-    ]
+    )
     path = folder / REPORT
     path.parent.mkdir(exist_ok=True)
-    path.write_text(proof_report(manifest, proofs))
+    path.write_text(proof_report(manifest, CoreProof(layers, 7)))
     return json.loads(path.read_text())
 
 

@@ -31,7 +31,7 @@ ITEMS = {
         *("test_design_gates::*", "test_design_routed::*", "test_design_netlist::*"),
         "test_boards_shell::*icebreaker*",
     ),
-    "Proofs": ("test_formal_*::*", "test_hls_proof::*"),
+    "Proofs": ("test_formal_*::*", "test_hls_proof*::*"),
     "Stalls, resets, X": ("test_design_streams::*",),
     "Mutation": ("test_mutation::*",),
     "Determinism": ("test_make_determinism::*", "*::*equal_bytes*", "*::*stay_as_they_were*"),

@@ -167,10 +167,10 @@ def test_what_lowering_proved(deploy: Path) -> None:
 
 def test_what_was_proven_of_the_verilog(deploy: Path) -> None:
     build = deploy.parent
-    proofs = prove(build)
+    proof = prove(build)
     verify(build)
     (found,) = json.loads((build / "report" / "verification.json").read_text())["proofs"]
-    assert found["read"] == found["proven"] == sum(proof.proven for proof in proofs) == 136
+    assert found["read"] == found["proven"] == sum(layer.proven for layer in proof.layers) == 136
     path = build / PROOF
     path.write_text(path.read_text().replace(find_files(build).manifest.rtl_digest, "0" * 64))
     verify(build)

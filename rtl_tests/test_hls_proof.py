@@ -17,7 +17,7 @@ from sbnn.hls.proof import cone
 from sbnn.hls.proof.gates import REGISTER, Gates, read_gates, registers_between
 from sbnn.hls.proof.linear import NotLinearError, weighted_sum
 from sbnn.hls.proof.neurons import judge_layer
-from sbnn.hls.proof.prove import ProofError, proof_text, prove, prove_layers
+from sbnn.hls.proof.prove import CoreProof, ProofError, proof_text, prove, prove_layers
 
 FAMILIES = ("xc7", "ecp5")  # adders and tables of LUT6 and of LUT4
 
@@ -28,7 +28,7 @@ def prove_network(network: Network, levels: int, family: str) -> tuple[int, int]
     texts = [layer.text for layer in design.layers]
     latencies = [layer.latency_cycles for layer in design.layers]
     proofs = prove_layers(network, texts, latencies, network.name)
-    print(f"\n{network.name}: {proof_text(proofs)}", end="")
+    print(f"\n{network.name}: {proof_text(CoreProof(proofs, 0))}", end="")
     proven = sum(proof.proven for proof in proofs)
     count("neurons and scores", proven)
     return proven, sum(proof.read for proof in proofs)
@@ -241,8 +241,9 @@ def test_what_is_too_large_is_undecided(monkeypatch):
     texts = [made.text for made in design.layers]
     proofs = prove_layers(network, texts, [made.latency_cycles for made in design.layers], "large")
     assert [(proof.proven, proof.undecided) for proof in proofs] == [(0, (0, 1, 2, 3)), (2, ())]
-    assert "too large for a BDD: 4\n" in proof_text(proofs)
-    assert "2 of 6 neurons and scores proven" in proof_text(proofs)
+    text = proof_text(CoreProof(proofs, 0))
+    assert "too large for a BDD: 4\n" in text
+    assert "2 of 6 neurons and scores proven" in text
 
 
 def test_a_build_folder(tmp_path):
@@ -251,9 +252,14 @@ def test_a_build_folder(tmp_path):
     network.save(tmp_path / "network.npz")
     folder = tmp_path / "ulx3s"
     generate(network, Choices(levels_per_stage=2), "ulx3s", folder)
-    proofs = prove(folder)
+    proof = prove(folder)
     report = json.loads((folder / "report" / "proof.json").read_text())
-    assert [layer["proven"] for layer in report["layers"]] == [p.proven for p in proofs] == [4, 2]
+    assert (
+        [layer["proven"] for layer in report["layers"]]
+        == [p.proven for p in proof.layers]
+        == [4, 2]
+    )
+    assert report["wiring"] == {"modules": proof.modules} == {"modules": 6}
     assert report["rtl_digest"] == json.loads((folder / "manifest.json").read_text())["rtl_digest"]
     path = folder / "rtl" / "small_fc1.sv"
     whole = path.read_text()

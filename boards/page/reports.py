@@ -106,11 +106,12 @@ class Check:
 
 @dataclass(frozen=True)
 class Proof:
-    """report/proof.json: outputs that the layers read, and how many of them are proven for all inputs."""
+    """report/proof.json: outputs that are read, how many of them are proven, modules of the wiring."""
 
     read: int
     proven: int
     widest: int
+    modules: int
     tool: str
 
 
@@ -223,6 +224,7 @@ def read_proof(path: Path, manifest: Manifest) -> Proof | NotRun:
             read=sum(_count(layer["read"]) for layer in table["layers"]),
             proven=sum(_count(layer["proven"]) for layer in table["layers"]),
             widest=max((_count(layer["widest"]) for layer in table["layers"]), default=0),
+            modules=_count(table["wiring"]["modules"]),
             tool=", ".join(f"{tool} {v}" for tool, v in table["tools"].items()),
         )
 

@@ -115,7 +115,7 @@ def _lowering(lowering: Lowering | NotRun) -> tuple[Evidence, ...]:
 
 
 def _proof(proof: Proof | NotRun) -> Evidence:
-    name = "Verilog of each layer = integer network, for all inputs"
+    name = "Verilog of each layer and their wiring = integer network, for all inputs"
     if isinstance(proof, NotRun):
         return _not_run(name, proof)
     whole = proof.proven == proof.read
@@ -126,6 +126,7 @@ def _proof(proof: Proof | NotRun) -> Evidence:
         None,
         (
             f"{proof.proven:,} neurons and scores of up to {proof.widest:,} ones",
+            f"{proof.modules} modules wired in order",
             proof.tool,
             REPORT,
         ),

