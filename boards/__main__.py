@@ -33,6 +33,10 @@ def main() -> None:
         from sbnn.boards.bench import bench
 
         bench(arguments.part, arguments.jobs, arguments.again)
+    elif arguments.command == "sweep":
+        from sbnn.boards.sweep import run_sweep  # torch and Optuna take seconds to import
+
+        print(run_sweep(arguments.name, arguments.trials, arguments.storage, arguments.data))
     elif arguments.command == "show":
         board = load_board(arguments.board)
         print(*(getattr(board, entry) for entry in arguments.entry), sep="\n")
@@ -109,6 +113,11 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument(
         "--jobs", type=int, choices=range(1, 65), metavar="N", default=1, help="models at once (1)"
     )
+    sweep = commands.add_parser("sweep", help="search for the best accuracy per LUT (Optuna)")
+    sweep.add_argument("name", help="a study of boards/sweeps")
+    sweep.add_argument("--trials", type=int, default=10, help="in this process; 0 only draws (10)")
+    sweep.add_argument("--storage", type=Path, help="the journal, shared by all machines")
+    sweep.add_argument("--data", type=Path, help="folder that holds the data set")
     return parser
 
 

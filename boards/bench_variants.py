@@ -15,7 +15,7 @@ from tqdm import tqdm
 from sbnn.boards.bench_kept import read_kept, write_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.table import markdown
-from sbnn.hls.design import Choices
+from sbnn.boards.trained import choices_of, network_of
 from sbnn.hls.generate import generate
 from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
 from sbnn.hls.tools import ToolError
@@ -57,16 +57,11 @@ def _measure(
     config: ModelConfig, path: Path, folder: Path, known: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the figures of one trained file, `known` itself where its core is the same."""
-    # Brevitas and FINN take seconds to import.
-    from sbnn.export.qonnx import write_qonnx
-    from sbnn.hls.lower import lower
-    from sbnn.train.trained import read_trained
+    from sbnn.train.trained import read_trained  # Brevitas takes seconds to import
 
     board = load_board(BOARD)
-    graph = write_qonnx(read_trained(config, path), config.input.shape, {})
-    network = lower(graph, config.name)
-    choices = Choices(levels_per_stage=board.levels_per_stage, family=board.family)
-    manifest = generate(network, choices, BOARD, folder)
+    network = network_of(read_trained(config, path), config)
+    manifest = generate(network, choices_of(board), BOARD, folder)
     key = synthesis_key(manifest, [FAMILIES[board.family].command])[:16]
     if known.get("key") == key:
         return dict(known)

@@ -24,7 +24,7 @@ from sbnn.boards.bench_models import (
 )
 from sbnn.boards.board import board_names, load_board
 from sbnn.boards.spent import spend
-from sbnn.hls.design import Choices
+from sbnn.boards.trained import choices_of
 from sbnn.hls.generate import generate
 from sbnn.hls.tools import ToolError
 
@@ -99,8 +99,7 @@ def test_estimates_are_within_15_percent_of_synthesis():
 
 def _make(build, model, board):
     """Generate what `make hls` generates."""
-    found = load_board(board)
-    choices = Choices(levels_per_stage=found.levels_per_stage, family=found.family)
+    choices = choices_of(load_board(board))
     generate(tracked_network(model), choices, board, build / model / board)
 
 

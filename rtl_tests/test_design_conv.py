@@ -57,7 +57,7 @@ def test_digits(model):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("model", REAL)
+@pytest.mark.parametrize("model", [REAL[0], pytest.param(REAL[1], marks=pytest.mark.regress)])
 def test_real_images(model):
     """200 test images under random stalls, some back to back, and resets in mid-frame."""
     network = tracked_network(model)

@@ -1,7 +1,4 @@
-"""Train a model: python -m sbnn.train sbnn95 [--quick] [--seeds 0,1,2] [--data DIR] [--resume].
-
-Or search for models: python -m sbnn.train sweep NAME [--trials N] [--storage FILE].
-"""
+"""Train a model: python -m sbnn.train sbnn95 [--quick] [--seeds 0,1,2] [--data DIR] [--resume]."""
 
 import argparse
 import dataclasses
@@ -35,18 +32,11 @@ def main() -> None:
         torch.set_num_threads(options.threads)
         bench(options.data, options.again)
         return
-    if options.model == "sweep":
-        from sbnn.train.sweep import run_sweep  # as bench
-
-        torch.set_num_threads(options.threads)
-        print(run_sweep(options.sweep, options.trials, options.storage, options.data))
-        return
     if not options.model:
         raise TrainError(f"which model? there are: {' '.join(model_names())}")
     config = load_config(options.model, options.quick)
     seeds = _seeds(options.seeds) if options.seeds else [options.seed]
-    torch.set_num_threads(options.threads)
-    process = join()
+    process = join(options.threads)
     runs = [_run(config, seed, options, process) for seed in seeds]
     if process.rank == 0:
         target = options.out or (
@@ -58,8 +48,7 @@ def main() -> None:
 
 def _options() -> Any:
     parser = argparse.ArgumentParser(prog="python -m sbnn.train", description=__doc__)
-    parser.add_argument("model", nargs="?", help="a model's name; bench; or sweep and its name")
-    parser.add_argument("sweep", nargs="?", default="", help="a study of train/sweeps")
+    parser.add_argument("model", nargs="?", help="a model's name, or bench")
     parser.add_argument("--list", action="store_true", help="print the models and stop")
     parser.add_argument(
         "--quick", action="store_true", help="short schedule; writes build/<model>/train-quick"
@@ -70,11 +59,7 @@ def _options() -> Any:
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--out", type=Path, help="write trained.npz and metrics.json here")
     parser.add_argument("--again", action="store_true", help="bench: also what is trained already")
-    parser.add_argument("--trials", type=int, default=10, help="of a sweep, in this process")
-    parser.add_argument("--storage", type=Path, help="a sweep's journal, shared by all machines")
-    parser.add_argument(
-        "--threads", type=int, default=1, help="CPU threads (1 is fastest for these small products)"
-    )
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (1)")
     return parser.parse_args()
 
 

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 
 from sbnn.train.config import ModelConfig
-from sbnn.train.cost import cost
 from sbnn.train.kernels import KernelCounts, count_kernels
 from sbnn.train.model import SparseBinaryNet
 from sbnn.train.sparsity import allocate
@@ -132,16 +131,6 @@ def sparsity_figures(config: ModelConfig, module: SparseBinaryNet) -> dict[str, 
             wanted
         )
     return figures
-
-
-def lut6_figures(module: SparseBinaryNet) -> dict[str, Any]:
-    """Return the LUT6 sites of the core by `sbnn.train.cost`: total, per layer, around the layers."""
-    found = cost(module)
-    return {
-        "total": found.luts,
-        "around": found.around,
-        "layers": {layer.layer: layer.luts for layer in found.layers},
-    }
 
 
 def spread(values: list[float]) -> dict[str, float]:

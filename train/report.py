@@ -7,7 +7,7 @@ from typing import Any
 
 from sbnn.train.config import ModelConfig
 from sbnn.train.files import write_atomic
-from sbnn.train.metrics import layer_figures, lut6_figures, sparsity_figures, spread
+from sbnn.train.metrics import layer_figures, sparsity_figures, spread
 from sbnn.train.model import SparseBinaryNet
 from sbnn.train.trained import pack, save_trained
 
@@ -53,7 +53,6 @@ def metrics_of(config: ModelConfig, runs: list[Run]) -> tuple[dict[str, Any], Ru
         "accuracy": {"validation": round(best.validation, 6), "test": round(best.test, 6)},
         "seconds": round(best.seconds, 1),
         "sparsity": sparsity_figures(config, best.module),
-        "lut6": lut6_figures(best.module),
         "layers": layer_figures(best.module),
         "over_seeds": {
             "validation": spread([run.validation for run in runs]),
@@ -99,6 +98,5 @@ def write_best(config: ModelConfig, runs: list[Run], folder: Path) -> str:
     return (
         f"{config.name}: validation {best.validation:.2%}, test {best.test:.2%}{copy}, "
         f"{sparsity['ones']} ones, {sparsity['zeros_share']:.2%} zeros{note}{saved}, "
-        f"about {content['lut6']['total']} LUT6, "
         f"{best.seconds:.0f} s -> {folder}"
     )

@@ -1,9 +1,10 @@
-"""Search for the best accuracy per LUT6: python -m sbnn.train sweep NAME [--trials N] [--storage FILE].
+"""Search for the best accuracy per LUT: python -m sbnn.boards sweep NAME [--trials N] [--storage FILE].
 
-A study is train/sweeps/<name>.toml: a tracked model, trained in its quick mode, and the entries of its config
-that vary. Optuna proposes, every trial trains one config and reports its validation accuracy (highest) and
-its LUT6 sites (lowest, `sbnn.train.cost`). All trials stand in one journal file; machines that share a folder
-work on one study, each running this command with the same --storage.
+A study is boards/sweeps/<name>.toml: a tracked model, trained in its quick mode, the entries of its config
+that vary, and a board. Optuna proposes; every trial trains one config, lowers it and reports its validation
+accuracy (highest) and the LUTs of its core on that board (lowest; `sbnn.hls.estimate`). All trials stand in
+one journal file: machines that share a folder work on one study, each running this command with the same
+--storage.
 """
 
 import dataclasses
@@ -18,15 +19,20 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
-from sbnn.train.config import ModelConfig, TrainError, load_config
-from sbnn.train.cost import cost
+from sbnn.boards.board import Board, BoardError, load_board
+from sbnn.boards.sweep_figure import SweepError, write_study
+from sbnn.boards.trained import choices_of, network_of
+from sbnn.hls.design import make_design, make_manifest
+from sbnn.hls.estimate import estimate_layers
+from sbnn.hls.synth import FAMILIES
+from sbnn.train.config import ModelConfig, load_config
 from sbnn.train.data import Split, load
 from sbnn.train.fit import fit
 from sbnn.train.metrics import accuracy
-from sbnn.train.pareto import write_study
+from sbnn.train.process import Process, join, leave
 from sbnn.train.rules import check
 
-SWEEPS = Path(__file__).parent / "sweeps"
+SWEEPS = Path(__file__).resolve().parent / "sweeps"
 BUILD = Path("build")
 
 
@@ -62,9 +68,10 @@ class Sweep:
     """A study.
 
     Attributes:
-        name: of its file under train/sweeps.
+        name: of its file under boards/sweeps.
         summary: one line.
         base: the model whose quick recipe is trained.
+        board: whose LUTs are counted.
         search: what varies.
         start: trials to begin with, each a value per entry of `search`.
     """
@@ -72,6 +79,7 @@ class Sweep:
     name: str
     summary: str
     base: str
+    board: str
     search: tuple[Search, ...]
     start: tuple[dict[str, Any], ...] = ()
 
@@ -79,17 +87,17 @@ class Sweep:
         """Return the base's quick config with `values` in it.
 
         Raises:
-            TrainError: an entry does not exist, or the config breaks a rule.
+            SweepError: an entry does not exist, or the config breaks a rule.
         """
         config = load_config(self.base, quick=True)
         for entry, value in values.items():
             try:
                 config = _replaced(config, entry.split("."), value)
             except (AttributeError, IndexError, TypeError, ValueError) as error:
-                raise TrainError(
-                    f"train/sweeps/{self.name}.toml: model {self.base} has no entry {entry!r}"
+                raise SweepError(
+                    f"boards/sweeps/{self.name}.toml: model {self.base} has no entry {entry!r}"
                 ) from error
-        check(f"train/sweeps/{self.name}.toml", config)
+        check(f"boards/sweeps/{self.name}.toml", config)
         return config
 
 
@@ -99,13 +107,13 @@ def sweep_names() -> list[str]:
 
 
 def load_sweep(name: str) -> Sweep:
-    """Read train/sweeps/<name>.toml.
+    """Read boards/sweeps/<name>.toml.
 
     Raises:
-        TrainError: no such study, or a bad entry.
+        SweepError: no such study, or a bad entry.
     """
     if name not in sweep_names():
-        raise TrainError(f"which sweep? there are: {' '.join(sweep_names())}")
+        raise SweepError(f"which sweep? there are: {' '.join(sweep_names())}")
     path = SWEEPS / f"{name}.toml"
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -114,13 +122,14 @@ def load_sweep(name: str) -> Sweep:
             for entry in table.pop("search")
         )
         sweep = Sweep(name, search=search, start=tuple(table.pop("start", ())), **table)
-    except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-        raise TrainError(f"train/sweeps/{name}.toml: {error}") from error
+        load_board(sweep.board)
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, BoardError) as error:
+        raise SweepError(f"boards/sweeps/{name}.toml: {error}") from error
     wanted = {entry.entry for entry in search}
     for values in sweep.start:
         if set(values) != wanted:
-            raise TrainError(
-                f"train/sweeps/{name}.toml: a start has {' '.join(sorted(values))}, "
+            raise SweepError(
+                f"boards/sweeps/{name}.toml: a start has {' '.join(sorted(values))}, "
                 f"needs {' '.join(sorted(wanted))}"
             )
         sweep.config(values)
@@ -151,28 +160,45 @@ def run_sweep(name: str, trials: int, storage: Path | None, data: Path | None) -
     )
     for values in sweep.start:
         study.enqueue_trial(values, skip_if_exists=True)
-    split = load(load_config(sweep.base), data) if trials else None
-    if split is not None:
-        study.optimize(_objective(sweep, split), n_trials=trials)
-    return write_study(sweep.name, sweep.summary, list(_finished(study)), SWEEPS)
+    if trials:
+        process = join()
+        split = load(load_config(sweep.base), data)
+        study.optimize(_objective(sweep, split, process), n_trials=trials)
+        leave(process)
+    return write_study(sweep.name, sweep.summary, sweep.board, list(_finished(study)), SWEEPS)
 
 
-def _objective(sweep: Sweep, split: Split) -> Any:
+def _objective(sweep: Sweep, split: Split, process: Process) -> Any:
+    board = load_board(sweep.board)
+
     def objective(trial: optuna.Trial) -> tuple[float, int]:
         config = sweep.config({search.entry: search.propose(trial) for search in sweep.search})
         config = dataclasses.replace(config, name=f"{sweep.name}-{trial.number}")
         with tempfile.TemporaryDirectory() as folder:
-            result = fit(config, split, Path(folder), shared=BUILD / "lessons")
+            result = fit(config, split, Path(folder), process=process, shared=BUILD / "lessons")
         trial.set_user_attr("seconds", round(result.seconds, 1))
         trial.set_user_attr("epochs", config.training.epochs)
         found = accuracy(result.module, split.val_x, split.val_y)
-        return found, cost(result.module).luts
+        return found, core_luts(result.module, config, board)
 
     return objective
 
 
+def core_luts(module: Any, config: ModelConfig, board: Board) -> int:
+    """Return the LUTs of a finalised module's core on a board: estimated, in its family's unit.
+
+    Args:
+        module: a `SparseBinaryNet`.
+        config: its config.
+        board: its family and levels choose the logic.
+    """
+    design = make_design(network_of(module, config), choices_of(board))
+    manifest = make_manifest(design, board.name, {})
+    return sum(estimate_layers(manifest, board.family, FAMILIES[board.family].unit).values())
+
+
 def _finished(study: optuna.Study) -> Iterator[dict[str, Any]]:
-    """Yield the finished trials as plain data: values of the entries, validation, LUT6, seconds."""
+    """Yield the finished trials as plain data: values of the entries, validation, LUTs, seconds."""
     front = {trial.number for trial in study.best_trials}
     for trial in study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
         validation, luts = trial.values
@@ -180,7 +206,7 @@ def _finished(study: optuna.Study) -> Iterator[dict[str, Any]]:
             "trial": trial.number,
             "values": dict(trial.params),
             "validation": round(validation, 6),
-            "lut6": int(luts),
+            "luts": int(luts),
             "front": trial.number in front,
             **trial.user_attrs,
         }
