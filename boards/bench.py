@@ -4,6 +4,7 @@ In parts, each by itself or all: `python -m sbnn.boards bench --help`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,32 +42,42 @@ def bench(parts: Sequence[str] = (), jobs: int = 1, again: bool = False) -> None
     """Run parts of the benchmark, all of them by default; results are kept one by one.
 
     Args:
-        parts: names in `PARTS`.
+        parts: names, see `python -m sbnn.boards bench --help`.
         jobs: models, and bitstreams, at once.
         again: measure also what has not changed.
 
     Raises:
         ToolError: a part is not known, or one of its commands failed.
     """
-    unknown = [part for part in parts if part not in PARTS]
+    known: dict[str, Callable[[], None]] = {
+        "models": partial(bench_models.measure_models, jobs),
+        "bitstreams": partial(bench_models.measure_bitstreams, jobs),
+        "baselines": bench_baselines,
+        "layers": bench_our_layers,
+        "clocks": bench_clocks,
+        "scale": measure_tools,
+        "variants": measure_trained,
+        "tables": write_tables,
+    }
+    unknown = [part for part in parts if part not in known]
     if unknown:
-        raise ToolError(f"bench {unknown[0]}: not known; there are: {', '.join(PARTS)}")
-    chosen = [part for part in PARTS if part in parts or not parts]
+        raise ToolError(f"bench {unknown[0]}: not known; there are: {', '.join(known)}")
+    chosen = [part for part in known if part in parts or not parts]
     if again:
         for path in {KEPT[part] for part in chosen if part in KEPT}:
             forget(path)
     for part in chosen:
-        PARTS[part](jobs)
+        known[part]()
 
 
-def bench_baselines(_: int = 1) -> None:
+def bench_baselines() -> None:
     """Synthesise what a user would otherwise pick, layer by layer; needs the models' networks only."""
     networks = _networks(bench_layers.MODELS)
     jobs = (*bench_layers.dense_jobs(networks), *bench_layers.sparse_jobs(networks))
     bench_layers.measure(jobs, _scratch())
 
 
-def bench_clocks(_: int = 1) -> None:
+def bench_clocks() -> None:
     """Generate cores for a target clock, and time them."""
     bench_clock.measure_clocks(_networks(bench_clock.MODELS), _scratch())
 
@@ -86,7 +97,7 @@ def _networks(models: Sequence[str]) -> dict[str, Network]:
     return networks
 
 
-def bench_our_layers(_: int = 1) -> None:
+def bench_our_layers() -> None:
     """Synthesise our own layers the same way."""
     for model in bench_layers.MODELS:
         for board in SYNTHESIS_BOARDS:
@@ -94,17 +105,17 @@ def bench_our_layers(_: int = 1) -> None:
     bench_layers.measure(bench_layers.our_jobs(BUILD, bench_layers.MODELS), _scratch())
 
 
-def measure_tools(_: int = 1) -> None:
+def measure_tools() -> None:
     """Measure tool time and memory, from a thousand ones to a million."""
     bench_scale.measure_scale(_scratch())
 
 
-def measure_trained(_: int = 1) -> None:
+def measure_trained() -> None:
     """Turn the networks of `python -m sbnn.train bench` into cores and count them."""
     bench_variants.measure_variants(_scratch())
 
 
-def write_tables(_: int = 1) -> None:
+def write_tables() -> None:
     """Write the tables of both READMEs and the figure from what has been measured; measures nothing."""
     for readme, named in tables().items():
         text = readme.read_text()
@@ -150,16 +161,6 @@ def tables() -> dict[Path, dict[str, str]]:
     }
 
 
-PARTS: dict[str, Callable[[int], None]] = {
-    "models": bench_models.measure_models,
-    "bitstreams": bench_models.measure_bitstreams,
-    "baselines": bench_baselines,
-    "layers": bench_our_layers,
-    "clocks": bench_clocks,
-    "scale": measure_tools,
-    "variants": measure_trained,
-    "tables": write_tables,
-}
 # Where a part keeps what it measured.
 KEPT = {
     "models": bench_models.RESULTS,
