@@ -115,6 +115,7 @@ def test_evidence_is_what_the_reports_say(folder: Path) -> None:
         ["met", ""],
     ]
     assert rows[5][0].startswith("core = reference") and "verilator 5.48" in rows[5][0]
+    assert "SHA-256 0123456789ab" in rows[5][0]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,7 @@ class Check:
     name: str
     what: str
     vectors: int
+    vectors_digest: str
     result: str
     tool: str
     seconds: float
@@ -204,6 +205,7 @@ def read_checks(path: Path, manifest: Manifest) -> tuple[Check, ...] | NotRun:
                 name=str(entry["name"]),
                 what=str(entry["what"]),
                 vectors=_count(entry["vectors"]),
+                vectors_digest=str(entry["vectors_digest"]),
                 result=str(entry["result"]),
                 tool=str(entry["tool"]),
                 seconds=_number(entry["seconds"]),

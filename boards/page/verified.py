@@ -142,7 +142,12 @@ def _checks(checks: tuple[Check, ...] | NotRun) -> tuple[Evidence, ...]:
             check.result,
             check.result == "equal",
             check.vectors,
-            (check.what, f"{check.tool}, {check.seconds:,.1f} s", "report/verification.json"),
+            (
+                check.what,
+                f"SHA-256 {check.vectors_digest[:12]}",
+                f"{check.tool}, {check.seconds:,.1f} s",
+                "report/verification.json",
+            ),
         )
         for check in checks
     )
