@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sbnn.boards.table import markdown
+from sbnn.hls.fit import largest_errors
+from sbnn.hls.measure import read_rows
 
 # What a family's LUTs are called, and which count of a netlist fills the device.
 SIZES = {"xc7": "LUT6 sites", "ecp5": "LUT4"}
@@ -199,6 +201,9 @@ def aims_table(
         best = max(fit, default=None)
         text = f"{best[0]:.2f} % ({best[1]}, {best[2]:,})" if best else DASH
         add(f"{aimed:g} % on MNIST in {most:,} LUT6", text, best[0] >= aimed if best else None)
+    errors = largest_errors(read_rows())
+    text = ", ".join(f"{family} {100 * error:.1f} %" for family, error in errors.items())
+    add("estimated LUTs within 10 % on every measured layer", text, max(errors.values()) <= 0.1)
     point = scale["points"].get("17000")
     if point:
         steps, loading = (point["lower"], point["generate"]), scale["loading"]
