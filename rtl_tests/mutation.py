@@ -3,9 +3,9 @@
     python rtl_tests/mutation.py [--share 1.0] [--jobs 2] [--out build/mutation.json]
 
 Every mutant goes through the checks of the fast suite, on small cores: the simulation of tb_stream.sv, then
-the proofs (of neurons by BDD, of modules by induction). What passes all of them is either proven to do the
-same (neurons: the proof itself; modules: their contract in all parameter sets; cores: equivalence by
-induction), or it survived, and is listed.
+the proofs (of neurons by BDD, of modules by induction, of a top's wiring). What passes all of them is either
+proven to do the same (neurons: the proof itself; modules: their contract in all parameter sets; cores:
+equivalence by induction), or it survived, and is listed.
 """
 
 import argparse
@@ -28,9 +28,10 @@ from simulate import ROOT
 from test_formal_modules import FAST, MORE
 from tqdm import tqdm
 
-from sbnn.hls.design import Choices, make_design
+from sbnn.hls.design import Choices, make_design, make_manifest
 from sbnn.hls.proof.gates import GatesError, read_gates, registers_between
 from sbnn.hls.proof.neurons import judge_layer, known_inputs
+from sbnn.hls.proof.wiring import WiringError, check_wiring
 from sbnn.hls.stitch import rtl_files, rtl_source
 from sbnn.hls.tools import ToolError, run_tool
 
@@ -109,6 +110,18 @@ def layer_fault(core: int, index: int, text: str, latency: int) -> str:
     return f"outputs {verdict.wrong} are wrong" if verdict.wrong else ""
 
 
+def wiring_fault(core: int, files: dict[str, str]) -> str:
+    """Return what is wired otherwise than the network says, empty where nothing is."""
+    design = streams()[core].design
+    manifest = make_manifest(design, "generic", rtl_files(design))
+    texts = {PurePosixPath(name).stem: text for name, text in files.items()}
+    try:
+        check_wiring(design.network, manifest, texts)
+    except (WiringError, ToolError) as error:
+        return str(error)[:120]
+    return ""
+
+
 def are_equal(top: str, gold: dict[str, str], gate: dict[str, str]) -> bool:
     """Return whether induction over registers of the same name shows two cores to be equal at the ports."""
     with tempfile.TemporaryDirectory() as name:
@@ -152,7 +165,8 @@ def judge_rtl(mutant: mutate_rtl.Mutant) -> Outcome:
             return outcome(*(("proof", said) if said else ("proven equal", "BDD of every neuron")))
     if are_equal(design.network.name, files, changed):
         return outcome("proven equal", "induction over the core's registers")
-    return outcome("survived", "")
+    said = wiring_fault(core, changed)
+    return outcome(*(("proof", said) if said else ("survived", "")))
 
 
 def judge_module(mutant: mutate_rtl.Mutant) -> Outcome:
