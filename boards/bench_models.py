@@ -148,7 +148,7 @@ def _measure_model(model: str, known: Mapping[str, Any]) -> dict[str, Any]:
         },
     }
     if model in ESTIMATED:
-        return about
+        return {**about, "synthesis": {}}
     key = model_key(BUILD, model)
     same = known.get("key") == key
     row = {
