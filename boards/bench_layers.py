@@ -182,11 +182,9 @@ def our_jobs(build: Path, models: Sequence[str]) -> Iterator[Job]:
         for model in models:
             folder = build / model / board
             manifest = load_manifest(folder / "manifest.json")
-            texts = {Path(n).name: (folder / n).read_text() for n in manifest.sources}
-            own = {f"{layer.module}.sv" for layer in manifest.layers} | {f"{manifest.top}.sv"}
-            library = {name: text for name, text in texts.items() if name not in own}
             for layer in manifest.layers:
-                files = library | {f"{layer.module}.sv": texts[f"{layer.module}.sv"]}
+                name = f"{layer.module}.sv"
+                files = {name: (folder / "rtl" / name).read_text()}
                 made = Baseline(layer.module, files, layer.latency_cycles)
                 place = ("layers", f"{model}/{layer.name}", "ours", family)
                 about = {"shape": f"{layer.mw}x{layer.mh}", "ones": layer.ones}
