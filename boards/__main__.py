@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     bench.add_argument("part", nargs="*", help=f"{', '.join(BENCH_PARTS)}; all by default")
     bench.add_argument("--again", action="store_true", help="measure also what has not changed")
     bench.add_argument(
-        "--jobs", type=int, choices=range(1, 65), metavar="N", default=1, help="models at once (1)"
+        "--jobs", type=int, choices=range(1, 65), metavar="N", default=1, help="rows at once (1)"
     )
     sweep = commands.add_parser("sweep", help="search for the best accuracy per LUT (Optuna)")
     sweep.add_argument("name", help="a study of boards/sweeps")

@@ -43,7 +43,7 @@ def bench(parts: Sequence[str] = (), jobs: int = 1, again: bool = False) -> None
 
     Args:
         parts: names, see `python -m sbnn.boards bench --help`.
-        jobs: models, and bitstreams, at once.
+        jobs: rows at once; tool times are measured one by one.
         again: measure also what has not changed.
 
     Raises:
@@ -52,11 +52,11 @@ def bench(parts: Sequence[str] = (), jobs: int = 1, again: bool = False) -> None
     known: dict[str, Callable[[], None]] = {
         "models": partial(bench_models.measure_models, jobs),
         "bitstreams": partial(bench_models.measure_bitstreams, jobs),
-        "baselines": bench_baselines,
-        "layers": bench_our_layers,
-        "clocks": bench_clocks,
+        "baselines": partial(bench_baselines, jobs),
+        "layers": partial(bench_our_layers, jobs),
+        "clocks": partial(bench_clocks, jobs),
         "scale": measure_tools,
-        "variants": measure_trained,
+        "variants": partial(measure_trained, jobs),
         "tables": write_tables,
     }
     unknown = [part for part in parts if part not in known]
@@ -70,16 +70,16 @@ def bench(parts: Sequence[str] = (), jobs: int = 1, again: bool = False) -> None
         known[part]()
 
 
-def bench_baselines() -> None:
+def bench_baselines(at_once: int = 1) -> None:
     """Synthesise what a user would otherwise pick, layer by layer; needs the models' networks only."""
     networks = _networks(bench_layers.MODELS)
     jobs = (*bench_layers.dense_jobs(networks), *bench_layers.sparse_jobs(networks))
-    bench_layers.measure(jobs, _scratch())
+    bench_layers.measure(jobs, _scratch(), at_once)
 
 
-def bench_clocks() -> None:
+def bench_clocks(jobs: int = 1) -> None:
     """Generate cores for a target clock, and time them."""
-    bench_clock.measure_clocks(_networks(bench_clock.MODELS), _scratch())
+    bench_clock.measure_clocks(_networks(bench_clock.MODELS), _scratch(), jobs)
 
 
 def _scratch() -> Path:
@@ -97,12 +97,13 @@ def _networks(models: Sequence[str]) -> dict[str, Network]:
     return networks
 
 
-def bench_our_layers() -> None:
+def bench_our_layers(at_once: int = 1) -> None:
     """Synthesise our own layers the same way."""
     for model in bench_layers.MODELS:
         for board in SYNTHESIS_BOARDS:
             make_target("hls", model, board)
-    bench_layers.measure(bench_layers.our_jobs(BUILD, bench_layers.MODELS), _scratch())
+    ours = bench_layers.our_jobs(BUILD, bench_layers.MODELS)
+    bench_layers.measure(ours, _scratch(), at_once)
 
 
 def measure_tools() -> None:
@@ -110,9 +111,9 @@ def measure_tools() -> None:
     bench_scale.measure_scale(_scratch())
 
 
-def measure_trained() -> None:
+def measure_trained(jobs: int = 1) -> None:
     """Turn the networks of `python -m sbnn.train bench` into cores and count them."""
-    bench_variants.measure_variants(_scratch())
+    bench_variants.measure_variants(_scratch(), jobs)
 
 
 def write_tables() -> None:

@@ -5,13 +5,12 @@ ECP5 nextpnr places and routes the core without pins.
 """
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
-from sbnn.boards.bench_kept import read_kept, write_kept
+from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.reports import read_route
 from sbnn.boards.table import markdown
@@ -48,27 +47,36 @@ def read_clock_results() -> dict[str, Any]:
     return {family: found.get(family, {}) for family in TARGETS}
 
 
-def measure_clocks(networks: dict[str, Network], scratch: Path) -> None:
+def measure_clocks(networks: Mapping[str, Network], scratch: Path, jobs: int = 1) -> None:
     """Measure every network at every target whose core is not the one in clock_results.json.
 
     Args:
         networks: {model: network} of `MODELS`.
         scratch: an existing folder for what the tools write.
+        jobs: cores at once.
 
     Raises:
         ToolError: yosys or nextpnr failed.
     """
-    jobs = [(family, model) for family in TARGETS for model in MODELS]
-    for family, model in tqdm(jobs, desc="clocks", unit="core"):
-        results = read_clock_results()
+    cores = [(family, model) for family in TARGETS for model in MODELS]
+    known = read_clock_results()
+
+    def measure(core: tuple[str, str]) -> dict[str, Any]:
+        family, model = core
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            known = results[family].get(model, {})
-            results[family][model] = _measure(networks[model], family, Path(folder), known)
+            return _measure(networks[model], family, Path(folder), known[family].get(model, {}))
+
+    def keep(core: tuple[str, str], found: dict[str, Any]) -> None:
+        family, model = core
+        results = read_clock_results()
+        results[family][model] = found
         ordered = {
-            name: {model: found[model] for model in MODELS if model in found}
-            for name, found in results.items()
+            name: {model: values[model] for model in MODELS if model in values}
+            for name, values in results.items()
         }
         write_kept(RESULTS, ordered)
+
+    measure_each(cores, measure, keep, jobs, "clocks")
 
 
 def _measure(network: Network, family: str, folder: Path, known: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,57 @@
 """The tracked JSON files in which the parts of the benchmark keep what they measured."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from tqdm import tqdm
 
 from sbnn.train.files import write_atomic
+
+Row = TypeVar("Row")
+Found = TypeVar("Found")
+
+
+def measure_each(
+    rows: Sequence[Row],
+    measure: Callable[[Row], Found],
+    keep: Callable[[Row, Found], None],
+    jobs: int,
+    title: str,
+) -> None:
+    """Measure rows, `jobs` at once, and keep each when it is done; a row that fails loses no other.
+
+    Args:
+        rows: what to measure.
+        measure: called in threads of its own; its work should be in tools' processes.
+        keep: called with a row and its figures, one row at a time.
+        jobs: rows at once.
+        title: of the progress bar.
+
+    Raises:
+        Exception: the first that a row raised, after those then under way were kept. No further ones begin.
+    """
+    failed = None
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = {pool.submit(measure, row): row for row in rows}
+        try:
+            for done in tqdm(as_completed(waiting), desc=title, total=len(rows), unit="row"):
+                if done.cancelled():
+                    continue
+                if error := done.exception():
+                    failed = failed or error
+                    # Not the pool's own way, which never tells as_completed of those that it cancels.
+                    for later in waiting:
+                        later.cancel()
+                    continue
+                keep(waiting[done], done.result())
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    if failed:
+        raise failed
 
 
 def read_kept(path: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from sbnn.boards.bench_kept import read_kept, write_kept
+from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
 from sbnn.boards.netlist import Netlist, synthesise_modules
 from sbnn.hls.baselines.dense import dense_layer, emit_dense, emit_shared, shared_parts
 from sbnn.hls.baselines.folded import emit_folded
@@ -107,30 +107,36 @@ def read_layer_results() -> dict[str, Any]:
     return {"layers": {}, "dense": {}} | read_kept(RESULTS)
 
 
-def measure(jobs: Iterable[Job], scratch: Path) -> None:
+def measure(jobs: Iterable[Job], scratch: Path, at_once: int = 1) -> None:
     """Measure the jobs whose key is not in layer_results.json, a batch at a time, and keep each batch.
 
     Args:
         jobs: the measurements.
         scratch: an existing folder for what yosys writes.
+        at_once: batches at once.
 
     Raises:
         ToolError: yosys failed.
     """
+    known = read_layer_results()
     missing: dict[tuple[str, ...], list[Job]] = {}
     for job in jobs:
-        if _place(read_layer_results(), job).get("key") != job.key:
+        if _place(known, job).get("key") != job.key:
             missing.setdefault(job.batch, []).append(job)
-    for batch, found in tqdm(missing.items(), desc="layers", unit="batch"):
-        tqdm.write(" ".join(batch), file=sys.stderr)
-        counts = _measure(found, scratch)
+
+    def keep(batch: tuple[str, ...], counts: list[dict[str, Any]]) -> None:
         results = read_layer_results()
-        for job, values in zip(found, counts, strict=True):
+        for job, values in zip(missing[batch], counts, strict=True):
             inner = _place(results, job)
             inner.clear()
             inner.update({"key": job.key, **job.facts, **values})
             results[job.place[0]][job.place[1]].update(job.about)
         write_kept(RESULTS, results)
+        tqdm.write(" ".join(batch), file=sys.stderr)
+
+    measure_each(
+        list(missing), lambda batch: _measure(missing[batch], scratch), keep, at_once, "layers"
+    )
 
 
 def _place(results: dict[str, Any], job: Job) -> dict[str, Any]:

@@ -8,15 +8,12 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from sbnn.boards.backends.bitstream import REPORT
 from sbnn.boards.backends.yosys import KITS, bitstream_key
-from sbnn.boards.bench_kept import read_kept, write_kept
+from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.build import SEED
 from sbnn.hls.estimate import estimate_layers
@@ -115,19 +112,16 @@ def _measure_rows(
     measure: Callable[[str, Mapping[str, Any]], dict[str, Any]],
     jobs: int,
 ) -> None:
-    """Measure the rows of a part of results.json, `jobs` at once, and keep each when it is done."""
+    """Measure the rows of a part of results.json."""
     known = read_results()[part]
-    with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(measure, name, known.get(name, {})): name for name in names}
-        try:
-            for done in tqdm(as_completed(waiting), desc=part, total=len(names), unit="row"):
-                results = read_results()
-                results[part][waiting[done]] = done.result()
-                ordered = {row: results[part][row] for row in names if row in results[part]}
-                write_kept(RESULTS, results | {part: ordered})
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+
+    def keep(name: str, found: dict[str, Any]) -> None:
+        results = read_results()
+        results[part][name] = found
+        ordered = {row: results[part][row] for row in names if row in results[part]}
+        write_kept(RESULTS, results | {part: ordered})
+
+    measure_each(names, lambda name: measure(name, known.get(name, {})), keep, jobs, part)
 
 
 def _measure_model(model: str, known: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sbnn.boards.bench_kept import read_kept, write_kept
+from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.table import markdown
 from sbnn.boards.trained import choices_of, network_of
@@ -31,26 +31,32 @@ def read_variant_results() -> dict[str, Any]:
     return read_kept(RESULTS)
 
 
-def measure_variants(scratch: Path) -> None:
+def measure_variants(scratch: Path, jobs: int = 1) -> None:
     """Measure every trained variant whose core is not the one in variant_results.json.
 
     Args:
         scratch: an existing folder for what the tools write.
+        jobs: networks at once.
 
     Raises:
         ToolError: a trained file is missing, or yosys failed.
     """
-    sparse = [(label, config) for label, config in variants() if label != "dense"]
-    for label, config in tqdm(sparse, desc="variants", unit="network"):
-        path = trained_file(label)
+    sparse = {label: config for label, config in variants() if label != "dense"}
+    known = read_variant_results()
+    for path in map(trained_file, sparse):
         if not path.exists():
             raise ToolError(f"{path}: no such file; python -m sbnn.train bench writes it")
-        known = read_variant_results()
+
+    def measure(label: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            found = _measure(config, path, Path(folder), known.get(label, {}))
-        order = [name for name, _ in sparse if name in known or name == label]
-        content = {name: known[name] if name != label else found for name in order}
-        write_kept(RESULTS, content)
+            path = trained_file(label)
+            return _measure(sparse[label], path, Path(folder), known.get(label, {}))
+
+    def keep(label: str, found: dict[str, Any]) -> None:
+        results = read_variant_results() | {label: found}
+        write_kept(RESULTS, {name: results[name] for name in sparse if name in results})
+
+    measure_each(list(sparse), measure, keep, jobs, "variants")
 
 
 def _measure(

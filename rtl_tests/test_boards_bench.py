@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 
 import pytest
 from networks import tracked_network
@@ -158,6 +159,8 @@ def test_rows_are_kept_one_by_one(tmp_path, monkeypatch):
     def measure(name, known):
         if name == "d":
             raise ToolError("d does not fit")
+        if name > "d":
+            time.sleep(0.5)  # time to hear of it
         return {**known, "measured": name}
 
     for names in ("ab", "abcdefgh"):
@@ -168,9 +171,8 @@ def test_rows_are_kept_one_by_one(tmp_path, monkeypatch):
                 bench_models._measure_rows("models", names, measure, 1)
     found = json.loads((tmp_path / "results.json").read_text())
     assert found["boards"] == {"x": {}}
-    assert list(found["models"])[:3] == ["a", "b", "c"]
+    assert list(found["models"]) == ["a", "b", "c", "e"]
     assert found["models"]["b"] == {"key": "1", "measured": "b"}
-    assert "h" not in found["models"]
 
 
 def test_what_is_forgotten_keeps_its_figures(tmp_path):
