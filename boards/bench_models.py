@@ -121,7 +121,8 @@ def _measure_rows(
         ordered = {row: results[part][row] for row in names if row in results[part]}
         write_kept(RESULTS, results | {part: ordered})
 
-    measure_each(names, lambda name: measure(name, known.get(name, {})), keep, jobs, part)
+    # From the last: convolutions take longest, and none of them should be alone at the end.
+    measure_each(names[::-1], lambda name: measure(name, known.get(name, {})), keep, jobs, part)
 
 
 def _measure_model(model: str, known: Mapping[str, Any]) -> dict[str, Any]:
