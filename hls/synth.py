@@ -51,12 +51,24 @@ class Family:
 
 FLOW2 = "scratchpad -copy abc9.script.flow2 abc9.script"
 
+# A reset that fewer than eight flip-flops share becomes logic: yosys makes one of every AND in front of a
+# flip-flop, and few of those fit a tile of ECP5, so that the slowest wires of sbnn95 at one level between registers
+# were such resets. Its 1,835 resets and 18,669 LUT4 become 2 and 18,158.
+_ECP5 = "synth_ecp5 -nowidelut -noccu2"
+_LEGAL = " ".join(
+    f"-cell {cell}"
+    for cell in (
+        *("$_DFF_?_ 01", "$_DFF_?P?_ r", "$_SDFF_?P?_ r", "$_DFFE_??_ 01", "$_DFFE_?P??_ r"),
+        *("$_SDFFE_?P??_ r", "$_DLATCH_?_ x"),
+    )
+)
+
 FAMILIES = {
     # Carry chains and wide multiplexers off: sums here are 4 to 8 bits and full adders fit LUT4 pairs, so
     # both only cost. sbnn95's shape with 14,507 ones: 28,907 LUT4 with, 24,469 without -widelut, 22,631
     # without either.
     "ecp5": Family(
-        "synth_ecp5 -nowidelut -noccu2",
+        f"{_ECP5} -run :map_ffs; opt_clean; dfflegalize {_LEGAL} -minsrst 8; {_ECP5} -run map_ffs:",
         {r"LUT4": 1, r"CCU2C": 2, r"TRELLIS_DPR16X4": 4},
         r"TRELLIS_FF",
         r"CCU2C",
@@ -86,9 +98,10 @@ FAMILIES = {
         joins="any",
     ),
     # Delays as flip-flops, of which a slice has twice as many as LUTs: a delay of three takes a LUT as a
-    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761.
+    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761. ABC9's second
+    # script: sbnn95 8,164 sites and 181 MHz by the delay model without, 7,990 and 196 with.
     "xc7": Family(
-        "synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+        f"{FLOW2}; synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
         {r"LUT[1-6]|INV": 1} | SITES,
         r"FD[RSCP]E",
         r"CARRY4",
