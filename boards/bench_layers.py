@@ -198,17 +198,18 @@ def sparse_jobs(networks: Mapping[str, Network]) -> Iterator[Job]:
     """Return the jobs for `+` trees and da4ml's adder graphs of each layer, {model: network}."""
     for family in BOARD_OF:
         for model, network in networks.items():
-            carry = [command_of(family).replace(WITHOUT_CARRY[family], "")] if model == MODELS[0] else []
-            commands = (command_of(family), *carry)
+            commands = [command_of(family)]
+            if model == MODELS[0]:
+                commands += [commands[0].replace(WITHOUT_CARRY[family], "")]
             for layer, read in zip(network.layers, reads(network), strict=True):
                 name = f"{model}/{layer.name}"
                 about = {"shape": f"{layer.inputs}x{layer.mh}", "ones": layer.ones}
                 plus = emit_plus(layer, read, f"plus_{layer.name}", LEVELS)
-                yield _job(("layers", name, "plus", family), about, commands, [(plus, 1)])
+                yield _job(("layers", name, "plus", family), about, tuple(commands), [(plus, 1)])
                 yield Job(
                     ("layers", name, "da4ml", family),
                     about,
-                    commands,
+                    tuple(commands),
                     f"{graph_digest()}{layer_digest(layer, read)}",
                     partial(_adder_graph, layer, read, f"da4ml_{layer.name}"),
                 )

@@ -52,8 +52,8 @@ class Family:
 FLOW2 = "scratchpad -copy abc9.script.flow2 abc9.script"
 
 # A reset that fewer than eight flip-flops share becomes logic: yosys makes one of every AND in front of a
-# flip-flop, and few of those fit a tile of ECP5, so that the slowest wires of sbnn95 at one level between registers
-# were such resets. Its 1,835 resets and 18,669 LUT4 become 2 and 18,158.
+# flip-flop, and few of those fit a tile of ECP5, so that the slowest wires of sbnn95 at one level between
+# registers were such resets. Its 1,835 resets and 18,669 LUT4 become 2 and 18,158.
 _ECP5 = "synth_ecp5 -nowidelut -noccu2"
 _LEGAL = " ".join(
     f"-cell {cell}"
@@ -98,8 +98,8 @@ FAMILIES = {
         joins="any",
     ),
     # Delays as flip-flops, of which a slice has twice as many as LUTs: a delay of three takes a LUT as a
-    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761. ABC9's second
-    # script: sbnn95 8,164 sites and 181 MHz by the delay model without, 7,990 and 196 with.
+    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761. ABC9's
+    # second script: sbnn95 8,164 sites and 181 MHz by the delay model without, 7,990 and 196 with.
     "xc7": Family(
         f"{FLOW2}; synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
         {r"LUT[1-6]|INV": 1} | SITES,

@@ -141,9 +141,7 @@ FAULTS = [
     (
         unpack(5, 2),
         {
-            "p_take": Change(
-                "sbnn_unpack", "take = beat && last", "take = s_axis_tvalid && last"
-            ),
+            "p_take": Change("sbnn_unpack", "take = beat && last", "take = s_axis_tvalid && last"),
             "p_go": Change("sbnn_unpack", "up_q && (go || !last)", "up_q"),
             "p_short": Change(
                 "sbnn_unpack", "beat && s_axis_tlast && !last;", "beat && s_axis_tlast;"
