@@ -51,24 +51,34 @@ class Family:
 
 FLOW2 = "scratchpad -copy abc9.script.flow2 abc9.script"
 
-# A reset that fewer than eight flip-flops share becomes logic: yosys makes one of every AND in front of a
-# flip-flop, and few of those fit a tile of ECP5, so that the slowest wires of sbnn95 at one level between
-# registers were such resets. Its 1,835 resets and 18,669 LUT4 become 2 and 18,158.
-_ECP5 = "synth_ecp5 -nowidelut -noccu2"
-_LEGAL = " ".join(
-    f"-cell {cell}"
-    for cell in (
-        *("$_DFF_?_ 01", "$_DFF_?P?_ r", "$_SDFF_?P?_ r", "$_DFFE_??_ 01", "$_DFFE_?P??_ r"),
-        *("$_SDFFE_?P??_ r", "$_DLATCH_?_ x"),
-    )
-)
+
+def _shared_resets(command: str, cells: str) -> str:
+    """Return a synthesis command under which a reset that fewer than eight flip-flops share becomes logic.
+
+    yosys makes a reset of every AND in front of a flip-flop, and few different ones fit a tile or slice: they
+    drove flip-flops apart. sbnn95 at one level between registers, ECP5: 1,835 resets and 18,669 LUT4 become 2
+    and 18,158, and no longer have the slowest wires; at two levels, 7-series: 7,990 LUT6 sites and 196 MHz
+    become 7,977 and 216 by the delay model. iCE40 takes them as they are: digits has 2,372 cells with, 2,394
+    without.
+
+    Args:
+        command: a yosys synthesis command.
+        cells: its flip-flops, as its own dfflegalize names them, with what each may begin as.
+    """
+    legal = " ".join(f"-cell {cell}" for cell in cells.split(", "))
+    return f"{command} -run :map_ffs; opt_clean; dfflegalize {legal} -minsrst 8; {command} -run map_ffs:"
+
 
 FAMILIES = {
     # Carry chains and wide multiplexers off: sums here are 4 to 8 bits and full adders fit LUT4 pairs, so
     # both only cost. sbnn95's shape with 14,507 ones: 28,907 LUT4 with, 24,469 without -widelut, 22,631
     # without either.
     "ecp5": Family(
-        f"{_ECP5} -run :map_ffs; opt_clean; dfflegalize {_LEGAL} -minsrst 8; {_ECP5} -run map_ffs:",
+        _shared_resets(
+            "synth_ecp5 -nowidelut -noccu2",
+            "$_DFF_?_ 01, $_DFF_?P?_ r, $_SDFF_?P?_ r, $_DFFE_??_ 01, $_DFFE_?P??_ r, $_SDFFE_?P??_ r, "
+            "$_DLATCH_?_ x",
+        ),
         {r"LUT4": 1, r"CCU2C": 2, r"TRELLIS_DPR16X4": 4},
         r"TRELLIS_FF",
         r"CCU2C",
@@ -101,7 +111,11 @@ FAMILIES = {
     # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761. ABC9's
     # second script: sbnn95 8,164 sites and 181 MHz by the delay model without, 7,990 and 196 with.
     "xc7": Family(
-        f"{FLOW2}; synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+        f"{FLOW2}; "
+        + _shared_resets(
+            "synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+            "$_DFFE_?P?P_ 01, $_SDFFE_?P?P_ 01, $_DLATCH_?P?_ 01",
+        ),
         {r"LUT[1-6]|INV": 1} | SITES,
         r"FD[RSCP]E",
         r"CARRY4",
