@@ -49,6 +49,9 @@ class Family:
         return "sites" if self.pairs else "lut"
 
 
+# Of ABC9's scripts the one that is both small and fast: with area-oriented mapping (&if -a) in it sbnn95 on
+# 7-series takes 7,860 sites instead of 7,977 at 181 MHz instead of 216, and at one level between registers
+# 8,203 at 198 instead of 8,013 at 277. Run twice it saves 1 % on ECP5 and nothing on 7-series.
 FLOW2 = "scratchpad -copy abc9.script.flow2 abc9.script"
 
 
@@ -56,10 +59,10 @@ def _shared_resets(command: str, cells: str) -> str:
     """Return a synthesis command under which a reset that fewer than eight flip-flops share becomes logic.
 
     yosys makes a reset of every AND in front of a flip-flop, and few different ones fit a tile or slice: they
-    drove flip-flops apart. sbnn95 at one level between registers, ECP5: 1,835 resets and 18,669 LUT4 become 2
-    and 18,158, and no longer have the slowest wires; at two levels, 7-series: 7,990 LUT6 sites and 196 MHz
-    become 7,977 and 216 by the delay model. iCE40 takes them as they are: digits has 2,372 cells with, 2,394
-    without.
+    drove flip-flops apart. sbnn95 on ECP5 at one level between registers: 1,835 resets and 18,669 LUT4 become
+    2 and 18,158, and no longer have the slowest wires (at four levels as many LUTs with as without); on
+    7-series at two levels: 7,990 LUT6 sites and 196 MHz become 7,977 and 216 by the delay model. iCE40 takes
+    them as they are: digits has 2,372 cells with, 2,394 without.
 
     Args:
         command: a yosys synthesis command.
@@ -72,9 +75,10 @@ def _shared_resets(command: str, cells: str) -> str:
 FAMILIES = {
     # Carry chains and wide multiplexers off: sums here are 4 to 8 bits and full adders fit LUT4 pairs, so
     # both only cost. sbnn95's shape with 14,507 ones: 28,907 LUT4 with, 24,469 without -widelut, 22,631
-    # without either.
+    # without either. ABC9's second script: lenet-lut4k 5,517 without, 5,204 with, sbnn95 18,792 and 18,162.
     "ecp5": Family(
-        _shared_resets(
+        f"{FLOW2}; "
+        + _shared_resets(
             "synth_ecp5 -nowidelut -noccu2",
             "$_DFF_?_ 01, $_DFF_?P?_ r, $_SDFF_?P?_ r, $_DFFE_??_ 01, $_DFFE_?P??_ r, $_SDFFE_?P??_ r, "
             "$_DLATCH_?_ x",
