@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sbnn.boards.backends.yosys import KITS
-from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
+from sbnn.boards.bench_kept import keep_row, measure_each, read_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.reports import read_route
 from sbnn.boards.table import markdown
@@ -68,14 +68,7 @@ def measure_clocks(networks: Mapping[str, Network], scratch: Path, jobs: int = 1
             return _measure(networks[model], family, Path(folder), known[family].get(model, {}))
 
     def keep(core: tuple[str, str], found: dict[str, Any]) -> None:
-        family, model = core
-        results = read_clock_results()
-        results[family][model] = found
-        ordered = {
-            name: {model: values[model] for model in MODELS if model in values}
-            for name, values in results.items()
-        }
-        write_kept(RESULTS, ordered)
+        keep_row(RESULTS, core, found, MODELS)
 
     measure_each(cores, measure, keep, jobs, "clocks")
 

@@ -65,6 +65,25 @@ def write_kept(path: Path, content: Mapping[str, Any]) -> None:
     write_atomic(path, json.dumps(content, indent=1) + "\n")
 
 
+def keep_row(path: Path, place: Sequence[str], found: Any, order: Sequence[str]) -> None:
+    """Put one row into such a file and the rows beside it into their order.
+
+    Args:
+        path: the file.
+        place: keys of the row, its own name last.
+        found: its figures.
+        order: names of all rows beside it; others are dropped.
+    """
+    content = read_kept(path)
+    rows = content
+    for name in place[:-1]:
+        rows = rows.setdefault(name, {})
+    known = {**rows, place[-1]: found}
+    rows.clear()
+    rows.update({name: known[name] for name in order if name in known})
+    write_kept(path, content)
+
+
 def forget(path: Path) -> None:
     """Empty every `key` of such a file, so that all of it is measured again; what was measured stays."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sbnn.boards.backends.bitstream import REPORT
 from sbnn.boards.backends.yosys import KITS, bitstream_key
-from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
+from sbnn.boards.bench_kept import keep_row, measure_each, read_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.build import SEED
 from sbnn.hls.estimate import estimate_layers
@@ -116,10 +116,7 @@ def _measure_rows(
     known = read_results()[part]
 
     def keep(name: str, found: dict[str, Any]) -> None:
-        results = read_results()
-        results[part][name] = found
-        ordered = {row: results[part][row] for row in names if row in results[part]}
-        write_kept(RESULTS, results | {part: ordered})
+        keep_row(RESULTS, (part, name), found, names)
 
     # From the last: convolutions take longest, and none of them should be alone at the end.
     measure_each(names[::-1], lambda name: measure(name, known.get(name, {})), keep, jobs, part)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from sbnn.boards.bench_kept import measure_each, read_kept, write_kept
+from sbnn.boards.bench_kept import keep_row, measure_each, read_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.table import markdown
 from sbnn.boards.trained import choices_of, network_of
@@ -53,8 +53,7 @@ def measure_variants(scratch: Path, jobs: int = 1) -> None:
             return _measure(sparse[label], path, Path(folder), known.get(label, {}))
 
     def keep(label: str, found: dict[str, Any]) -> None:
-        results = read_variant_results() | {label: found}
-        write_kept(RESULTS, {name: results[name] for name in sparse if name in results})
+        keep_row(RESULTS, (label,), found, list(sparse))
 
     measure_each(list(sparse), measure, keep, jobs, "variants")
 

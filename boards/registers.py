@@ -1,4 +1,4 @@
-"""The registers of the Zynq shell as data, for the driver, the tests and the table in README.md.
+"""The registers of the Zynq shell as data, for the driver, the tests and the table in shells/zynq/README.md.
 
 Standard library only and Python 3.10: this module runs on a board. The hardware is
 shells/zynq/sbnn_zynq_registers.sv; rtl_tests/test_boards_registers.py compares the two by simulation.

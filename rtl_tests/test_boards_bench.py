@@ -142,7 +142,7 @@ def test_tracked_figures_are_of_todays_sources(tmp_path, monkeypatch):
 
     for module in (bench_clock, bench_variants):
         monkeypatch.setattr(module, "synthesise", synthesise)
-        monkeypatch.setattr(module, "write_kept", lambda *_: None)
+        monkeypatch.setattr(module, "keep_row", lambda *_: None)
     bench_clock.measure_clocks(networks, tmp_path)
     bench_variants.measure_variants(tmp_path)
 

@@ -135,7 +135,7 @@ def test_the_open_top_synthesises(
 def test_shell_stays_small(
     digits: tuple[Manifest, dict[str, str]], tmp_path: Path, own_dma: int, lut: int, ff: int
 ) -> None:
-    """A ceiling, so that the shell does not grow unseen; boards/README.md has the figures."""
+    """A ceiling, so that the shell does not grow unseen; boards/shells/zynq/README.md has the figures."""
     files = zynq_files(BOARD, digits[0], "vivado")
     modules = {name: text for name, text in files.items() if name.endswith(".sv")}
     sources = write(modules | {"sbnn_fifo.sv": digits[1]["rtl/sbnn_fifo.sv"]}, tmp_path)
