@@ -144,7 +144,7 @@ def test_tracked_figures_are_of_todays_sources(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "synthesise", synthesise)
         monkeypatch.setattr(module, "keep_row", lambda *_: None)
     bench_clock.measure_clocks(networks, tmp_path)
-    bench_variants.measure_variants(tmp_path)
+    bench_variants.measure_variants(tmp_path, 2)
 
 
 def _is(rows, name, key):
