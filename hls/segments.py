@@ -84,7 +84,7 @@ def queue_depth(cycles: int, leave: int, interval: int) -> int:
         leave: cycles in which a result leaves the queue.
         interval: fewest cycles between vectors.
     """
-    stay = cycles + 3 + leave
+    stay = cycles + 4 + leave
     return max(2, 1 << (stay // interval + 1).bit_length())
 
 

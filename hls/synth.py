@@ -49,14 +49,40 @@ class Family:
         return "sites" if self.pairs else "lut"
 
 
+# Of ABC9's scripts the one that is both small and fast: with area-oriented mapping (&if -a) in it sbnn95 on
+# 7-series takes 7,860 sites instead of 7,977 at 181 MHz instead of 216, and at one level between registers
+# 8,203 at 198 instead of 8,013 at 277. Run twice it saves 1 % on ECP5 and nothing on 7-series.
 FLOW2 = "scratchpad -copy abc9.script.flow2 abc9.script"
+
+
+def _shared_resets(command: str, cells: str) -> str:
+    """Return a synthesis command under which a reset that fewer than eight flip-flops share becomes logic.
+
+    yosys makes a reset of every AND in front of a flip-flop, and few different ones fit a tile or slice: they
+    drove flip-flops apart. sbnn95 on ECP5 at one level between registers: 1,835 resets and 18,669 LUT4 become
+    2 and 18,158, and no longer have the slowest wires (at four levels as many LUTs with as without); on
+    7-series at two levels: 7,990 LUT6 sites and 196 MHz become 7,977 and 216 by the delay model. iCE40 takes
+    them as they are: digits has 2,372 cells with, 2,394 without.
+
+    Args:
+        command: a yosys synthesis command.
+        cells: its flip-flops, as its own dfflegalize names them, with what each may begin as.
+    """
+    legal = " ".join(f"-cell {cell}" for cell in cells.split(", "))
+    return f"{command} -run :map_ffs; opt_clean; dfflegalize {legal} -minsrst 8; {command} -run map_ffs:"
+
 
 FAMILIES = {
     # Carry chains and wide multiplexers off: sums here are 4 to 8 bits and full adders fit LUT4 pairs, so
     # both only cost. sbnn95's shape with 14,507 ones: 28,907 LUT4 with, 24,469 without -widelut, 22,631
-    # without either.
+    # without either. ABC9's second script: lenet-lut4k 5,517 without, 5,204 with, sbnn95 18,792 and 18,162.
     "ecp5": Family(
-        "synth_ecp5 -nowidelut -noccu2",
+        f"{FLOW2}; "
+        + _shared_resets(
+            "synth_ecp5 -nowidelut -noccu2",
+            "$_DFF_?_ 01, $_DFF_?P?_ r, $_SDFF_?P?_ r, $_DFFE_??_ 01, $_DFFE_?P??_ r, $_SDFFE_?P??_ r, "
+            "$_DLATCH_?_ x",
+        ),
         {r"LUT4": 1, r"CCU2C": 2, r"TRELLIS_DPR16X4": 4},
         r"TRELLIS_FF",
         r"CCU2C",
@@ -86,9 +112,14 @@ FAMILIES = {
         joins="any",
     ),
     # Delays as flip-flops, of which a slice has twice as many as LUTs: a delay of three takes a LUT as a
-    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761.
+    # shift register. digits: 648 LUT6 sites and 1,270 flip-flops, with shift registers 799 and 761. ABC9's
+    # second script: sbnn95 8,164 sites and 181 MHz by the delay model without, 7,990 and 196 with.
     "xc7": Family(
-        "synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+        f"{FLOW2}; "
+        + _shared_resets(
+            "synth_xilinx -flatten -family xc7 -noiopad -noclkbuf -nocarry -nowidelut -nosrl",
+            "$_DFFE_?P?P_ 01, $_SDFFE_?P?P_ 01, $_DLATCH_?P?_ 01",
+        ),
         {r"LUT[1-6]|INV": 1} | SITES,
         r"FD[RSCP]E",
         r"CARRY4",

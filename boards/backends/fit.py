@@ -38,7 +38,7 @@ def budget_table(board: Board, manifest: Manifest) -> str:
     """Return which layer takes how much of a board's LUTs, by the estimate, as text."""
     parts = estimate_parts(board, manifest)
     rows = [*parts.items(), ("total", sum(parts.values()))]
-    lines = [f"{manifest.model} on {board.name}: about LUTs of {board.budget.lut} (estimate)"]
+    lines = [f"{manifest.model} on {board.name}, which has {board.budget.lut:,} LUTs; estimated:"]
     for name, count in rows:
         share = 100 * count / board.budget.lut
         over = "  exceeds the board" if count > board.budget.lut else ""

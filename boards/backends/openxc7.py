@@ -21,6 +21,7 @@ from sbnn.boards.hwh import hwh_text
 from sbnn.boards.reports import Timing, check_fit, check_timing, read_synthesis
 from sbnn.boards.stages import Stage, run_stages, tool_version
 from sbnn.hls.manifest import Manifest, load_manifest
+from sbnn.hls.synth import FAMILIES
 from sbnn.train.files import write_atomic
 
 NAME = "openxc7"
@@ -32,9 +33,8 @@ ROUTE_LOG = "report/bitstream_route.log"
 PACKERS = ("fasm2frames", "xc7frames2bit")
 # Directories of the X-Ray database.
 DATABASES = {"xc7z": "zynq7", "xc7a": "artix7", "xc7k": "kintex7", "xc7s": "spartan7"}
-# No carry chains and no wide multiplexers, as in hls.synth: sums here are short. Pads and clock buffers
-# are wanted here, unlike there.
-SYNTHESIS = "synth_xilinx -flatten -family xc7 -nocarry -nowidelut -nosrl"
+# As in hls.synth, but for pads and clock buffers, which are wanted here.
+SYNTHESIS = FAMILIES["xc7"].command.replace(" -noiopad -noclkbuf", "")
 # Cells in nextpnr's utilisation table; two 18-kbit memories are one of 36.
 CELLS = {"lut": r"SLICE_LUTX", "ff": r"SLICE_FFX", "dsp": r"DSP48E1\w*"}
 MEMORIES = {r"(RAMB36E1|RAMBFIFO36E1)\w*": 2, r"RAMB18E1\w*": 1}

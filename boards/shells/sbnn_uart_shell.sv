@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A core with AXI-Stream in and out, driven over a serial line; the protocol is in boards/README.md.
+// A core with AXI-Stream in and out, driven over a serial line; the protocol is in boards/shells/README.md.
 //
 // The receive buffer covers the cycles in which the core or the answer before is not ready; what would
 // not fit is dropped and the frame's status says so. The send buffer holds the answers to every image

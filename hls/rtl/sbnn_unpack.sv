@@ -7,7 +7,9 @@
 // from any TREADY to s_axis_tready.
 // TLAST is not needed: a DMA may set it once per batch. TLAST before an image's last beat drops that
 // part of an image and pulses `short_image`, so that one lost beat does not shift every later image.
-// Cost: BITS flip-flops and a counter.
+// Cost: BITS flip-flops and one per beat: a one-hot register says which beat comes next, so that nothing lies
+// between it and the clock enables that reach across the device (a counter and its decoders were the slowest
+// path of sbnn95 at one level between registers on ECP5: 0.2 ns of logic, 6.7 ns of wires).
 `default_nettype none
 
 module sbnn_unpack #(
@@ -27,32 +29,23 @@ module sbnn_unpack #(
 );
 
   localparam int BEATS = (BITS + BEAT - 1) / BEAT;
-  localparam int COUNT_W = BEATS > 1 ? $clog2(BEATS) : 1;
 
-  logic [COUNT_W-1:0] count_q;
-  logic               up_q;  // low during reset and one cycle longer: no beat is lost into a reset
-  logic               last_q;  // count_q == BEATS - 1, as a register: it decides about every beat
-  logic [BITS-1:0]    x_q;
+  logic [BEATS-1:0] next_q;  // one-hot: the beat that comes next
+  logic             up_q;  // low during reset and one cycle longer: no beat is lost into a reset
+  logic [BITS-1:0]  x_q;
 
   wire beat = s_axis_tvalid && s_axis_tready;
+  wire last = next_q[BEATS-1];
 
-  assign s_axis_tready = up_q && (go || !last_q);
-  assign take = beat && last_q;
-  assign short_image = beat && s_axis_tlast && !last_q;
+  assign s_axis_tready = up_q && (go || !last);
+  assign take = beat && last;
+  assign short_image = beat && s_axis_tlast && !last;
   assign x = x_q;
 
   always_ff @(posedge aclk) begin
-    if (!aresetn) begin
-      count_q <= '0;
-      last_q  <= BEATS == 1;
-      up_q    <= 1'b0;
-    end else begin
-      up_q <= 1'b1;
-      if (beat) begin
-        count_q <= last_q || s_axis_tlast ? '0 : count_q + 1'b1;
-        last_q  <= BEATS == 1 || (!last_q && !s_axis_tlast && 32'(count_q) + 2 == BEATS);
-      end
-    end
+    up_q <= aresetn;
+    if (!aresetn || short_image) next_q <= BEATS'(1);
+    else if (beat) next_q <= BEATS'({next_q, next_q} >> BEATS - 1);  // the next one, the first after the last
   end
 
   for (genvar b = 0; b < BEATS; b++) begin : gen_beat
@@ -60,7 +53,7 @@ module sbnn_unpack #(
     localparam int WIDTH = (BITS - LOW < BEAT) ? BITS - LOW : BEAT;
     always_ff @(posedge aclk) begin
       // Not only with a beat: until it comes the place is free, and the handshake would reach every bit.
-      if (count_q == COUNT_W'(b)) x_q[LOW +: WIDTH] <= s_axis_tdata[WIDTH-1:0];
+      if (next_q[b]) x_q[LOW +: WIDTH] <= s_axis_tdata[WIDTH-1:0];
     end
   end
 

@@ -30,6 +30,7 @@ module prove_flow #(
   `include "words.svh"
   (* hierconn *) wire [LATENCY:0]      \u.inside_q ;
   (* hierconn *) wire [COUNT_W-1:0]    \u.count_q ;
+  (* hierconn *) wire                  \u.pop_q ;
   (* hierconn *) wire [ADDRESS_W-1:0]  \u.u_fifo.write_q ;
   (* hierconn *) wire [ADDRESS_W-1:0]  \u.u_fifo.read_q ;
   (* hierconn *) wire [ADDRESS_W:0]    \u.u_fifo.level_q ;
@@ -37,6 +38,7 @@ module prove_flow #(
   reg                alive = 0;
   reg                started;  // the cycle before was not a reset
   reg [COUNT_W-1:0]  count;
+  reg                gone;  // a result left in the cycle before
   reg                watching, held;
   reg [COUNT_W-1:0]  ahead;
   reg [AGE_W-1:0]    age;
@@ -46,6 +48,7 @@ module prove_flow #(
   always @(posedge aclk) begin
     pipe <= {pipe, word};
     started <= aresetn;
+    gone <= aresetn && pop;
     held <= aresetn && m_valid && !m_ready;
     held_data <= m_data;
     if (!aresetn) begin
@@ -70,6 +73,7 @@ module prove_flow #(
   // Results in the queue, results before the followed one in the datapath, results in the datapath.
   wire [ADDRESS_W:0] queued = \u.u_fifo.level_q ;
   wire [ADDRESS_W-1:0] place = \u.u_fifo.read_q + ahead;
+  wire [COUNT_W:0] taken = count + gone;  // places not yet known to be free
   reg [COUNT_W+AGE_W-1:0] older, inside;
   integer i;
   always @* begin
@@ -85,15 +89,16 @@ module prove_flow #(
     assume (!take || go);
     p_places: assert (count <= DEPTH);
     p_extra: assert (!m_valid || count != 0);
-    if (started) p_go: assert (go == (count < DEPTH));
+    if (started) p_go: assert (go == (taken < DEPTH));
     if (!started) p_reset: assert (!go && !m_valid);
     if (watching && ahead == 0 && m_valid) p_order: assert (age > LATENCY && m_data == item);
     if (watching && age > LATENCY) p_present: assert (m_valid);
     if (held) p_hold: assert (m_valid && m_data == held_data);
-    i_count: assert (count == \u.count_q && count == inside + queued);
+    i_count: assert (taken == \u.count_q && gone == \u.pop_q && count == inside + queued);
+    i_taken: assert (taken <= DEPTH);
     i_queue: assert (queued[ADDRESS_W-1:0] == ADDRESS_W'(\u.u_fifo.write_q - \u.u_fifo.read_q )
       && m_valid == (queued != 0));
-    i_go: assert (!go || count < DEPTH);
+    i_go: assert (!go || taken < DEPTH);
     if (watching && age <= LATENCY)
       i_inside: assert (\u.inside_q [age] && pipe[age*WIDTH +: WIDTH] == item && ahead == queued + older);
     if (watching && age > LATENCY)

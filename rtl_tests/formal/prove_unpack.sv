@@ -25,9 +25,8 @@ module prove_unpack #(
     .aclk, .aresetn, .s_axis_tdata, .s_axis_tvalid, .s_axis_tready, .s_axis_tlast,
     .go, .take, .short_image, .x
   );
-  (* hierconn *) wire [COUNT_W-1:0]  \u.count_q ;
-  (* hierconn *) wire                \u.last_q ;
-  (* hierconn *) wire                \u.up_q ;
+  (* hierconn *) wire [BEATS-1:0]  \u.next_q ;
+  (* hierconn *) wire              \u.up_q ;
 
   (* anyconst *) wire [PLACE_W-1:0] place;
   wire [PLACE_W-1:0] carrier = place / BEAT;  // the beat that carries it
@@ -62,7 +61,7 @@ module prove_unpack #(
       if (started) p_ready: assert (s_axis_tready == (go || !last));
       if (!started) p_reset: assert (!s_axis_tready);
       if (fresh) p_vector: assert (x[place] == bit_q);
-      i_count: assert (count < BEATS && count == \u.count_q && last == \u.last_q && started == \u.up_q );
+      i_count: assert (count < BEATS && \u.next_q == 1 << count && started == \u.up_q );
       if (count > carrier || fresh) i_bit: assert (x[place] == bit_q);
       if (fresh) i_fresh: assert (count == 0);
     end
