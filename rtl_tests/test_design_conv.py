@@ -57,7 +57,9 @@ def test_digits(model):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("model", [REAL[0], pytest.param(REAL[1], marks=pytest.mark.regress)])
+@pytest.mark.parametrize(
+    "model", ["lenet-lut4k", *(pytest.param(model, marks=pytest.mark.regress) for model in REAL)]
+)
 def test_real_images(model):
     """200 test images under random stalls, some back to back, and resets in mid-frame."""
     network = tracked_network(model)
