@@ -22,7 +22,7 @@ BENCH_PARTS = {
     "clocks": "cores generated for a target clock",
     "scale": "tool time and memory up to a million ones",
     "variants": "LUTs of what python -m sbnn.train bench has trained",
-    "tables": "the READMEs' tables and the figure from what has been measured",
+    "tables": "the READMEs' tables and the figures from what has been measured",
 }
 
 
