@@ -83,7 +83,7 @@ def count_design(network: Network, choices: Choices) -> Design:
     """Return a design whose layers have costs and latencies but no text; estimates and cycles hold."""
     fabric = fabric_of(choices.family)
     layers = tuple(count_layer(layer, choices.levels_per_stage, fabric) for layer in network.layers)
-    rows = tuple(LayerRows(layer, (), None, layer.reach(), {}) for layer in network.layers)
+    rows = tuple(LayerRows(layer, (), None, layer.reach, {}) for layer in network.layers)
     return Design(network, choices, rows, layers)
 
 
@@ -109,7 +109,7 @@ def _circuits(layer: SparseLayer, fabric: Fabric) -> list[tuple[Circuit, int]]:
         pool(circuit, layer, 0, fabric)
         return [(circuit, layer.mh)]
     heap = _heap(layer)
-    lows, highs = (ends.tolist() for ends in layer.reach())
+    lows, highs = (ends.tolist() for ends in layer.reach)
     asked = (
         ask(thresholds, layer.xi_frac, (low, high), (low >> layer.xi_frac) - above, invert)
         for thresholds, low, high, above, invert in zip(

@@ -210,7 +210,7 @@ def weight_datatype(layer: SparseLayer) -> Any:
 
 def score_range(layer: SparseLayer) -> tuple[int, int]:
     """Return the smallest and largest score that the last layer can give."""
-    lows, highs = layer.reach()
+    lows, highs = layer.reach
     offset = layer.offset if layer.offset is not None else np.zeros(layer.mh, np.int64)
     return int((2 * lows + offset).min()), int((2 * highs + offset).max())
 

@@ -16,6 +16,7 @@ several bits has no sum: it gives the largest of a channel's taps, or the smalle
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,8 +132,9 @@ class SparseLayer:
         """Whether the layer gives scores rather than bits."""
         return self.offset is not None
 
+    @cached_property  # asked once per neuron: without, 120 of 203 s at a million ones
     def reach(self) -> tuple[IntArray, IntArray]:
-        """Return the smallest and largest A[j] over all inputs, each (MH,) int64.
+        """The smallest and largest A[j] over all inputs, each (MH,) int64.
 
         Every input is free to be 0 or `peak`, so each adds its own extreme: of its coefficient
         (weight << F) + xi_num with one rail, of its two weights with two, where S is constant.
@@ -224,7 +226,7 @@ def check_layer(layer: SparseLayer, last: bool) -> None:
         _check_levels(where, layer.threshold)
     if layer.is_wide_pool:
         _check_wide_pool(where, layer)
-    # 2**40 leaves the sums of reach() and the reference far inside int64 and inside float64's integers.
+    # 2**40 leaves the sums of reach and the reference far inside int64 and inside float64's integers.
     shared = np.abs(layer.xi_num).max() * layer.mw * layer.peak
     others = [array for array in (layer.threshold, layer.offset) if array is not None]
     if max([shared, *(np.abs(array).max() for array in others)]) > 1 << 40:

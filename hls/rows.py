@@ -179,7 +179,7 @@ def digits(coefficient: int) -> tuple[tuple[int, bool], ...]:
 def reach_of(layer: SparseLayer, known: Mapping[int, int]) -> tuple[IntArray, IntArray]:
     """Return the smallest and largest A of each output, (MH,) int64, where some inputs are known."""
     if not known:
-        return layer.reach()
+        return layer.reach
     free = np.ones(layer.inputs, bool)
     free[list(known)] = False
     values = np.zeros(layer.inputs, np.int64)
@@ -188,7 +188,7 @@ def reach_of(layer: SparseLayer, known: Mapping[int, int]) -> tuple[IntArray, In
     if layer.rails == 2:
         free, seen = np.tile(free, 2), np.concatenate([values, layer.peak - values])
     seen = np.where(free, 0, seen)
-    low, high = replace(layer, weight=layer.weight[:, free]).reach()
+    low, high = replace(layer, weight=layer.weight[:, free]).reach
     fixed = (layer.weight.astype(np.int64) @ seen << layer.xi_frac) + layer.xi_num * seen.sum()
     return low + fixed, high + fixed
 

@@ -215,7 +215,7 @@ def _emit_score(
 
 def score_width(layer: SparseLayer) -> int:
     """Return the width that holds every score of a last layer and every term of its sum."""
-    low, high = layer.reach()
+    low, high = layer.reach
     offset = layer.offset if layer.offset is not None else low
     ends = [*(2 * low + offset).tolist(), *(2 * high + offset).tolist()]
     return signed_width([int(end) for end in ends])

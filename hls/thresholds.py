@@ -179,7 +179,7 @@ def fold(
         levels: what the layer's input values stand for.
         cuts: MH times the L cuts of the activation; None for signs.
     """
-    lows, highs = layer.reach()
+    lows, highs = layer.reach
     count = len(cuts[0]) if cuts is not None else 1
     threshold, invert = np.zeros((layer.mh, count), np.int64), np.zeros(layer.mh, bool)
     for j in range(layer.mh):
@@ -210,7 +210,7 @@ def reachable(layer: SparseLayer, j: int) -> IntArray:
     Of weights or values beyond bits it is every value that A[j] may take: all multiples of the greatest
     common divisor of its steps, since the exact set is a product of two ranges of thousands.
     """
-    low, high = (int(ends[j]) for ends in layer.reach())
+    low, high = (int(ends[j]) for ends in layer.reach)
     weight, k = layer.weight[j].astype(np.int64), int(layer.xi_num[j])
     if layer.rails == 2:
         steps = (weight[: layer.inputs] - weight[layer.inputs :]) << layer.xi_frac

@@ -51,7 +51,7 @@ def random_layer(
     if last:
         offset = rng.integers(-40, 41, outputs)
         return SparseLayer(name, weight, xi_num, frac, **shape, offset=offset)
-    low, high = SparseLayer(name, weight, xi_num, frac, **shape).reach()
+    low, high = SparseLayer(name, weight, xi_num, frac, **shape).reach
     spread = np.maximum((high - low) // 4, 1)
     threshold = (low + high) // 2 + rng.integers(-spread, spread + 1, (levels, outputs))
     edge = rng.random((levels, outputs))

@@ -130,7 +130,7 @@ def test_a_wrong_finn_threshold_is_refused(tmp_path):
     assert compare_thresholds(graph, sources, layers) == ()
     name = graph.get_nodes_by_op_type("MultiThreshold")[2].input[1]
     limits = graph.get_initializer(name).copy()
-    lows, highs = layers[1].reach()
+    lows, highs = layers[1].reach
     inside = (layers[1].threshold[:, 0] > lows) & (layers[1].threshold[:, 0] <= highs)
     neuron = int(np.flatnonzero(inside)[0])
     limits[neuron] += 40

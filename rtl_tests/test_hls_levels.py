@@ -103,7 +103,7 @@ def random_levels(bits: int, count: int, centre: float) -> SparseLayer:
     signed = rng.integers(-top, top + 1, (8, 20))
     weight = np.hstack([np.maximum(signed, 0), np.maximum(-signed, 0)]).astype(np.uint8)
     bare = SparseLayer("fc1", weight, np.zeros(8, np.int64), 0, rails=2, value_bits=bits)
-    low, high = bare.reach()
+    low, high = bare.reach
     steps = np.linspace(centre - 0.1, centre + 0.1, count)
     threshold = (low[:, None] + steps * (high - low)[:, None]).astype(np.int64)
     return replace(bare, threshold=threshold, invert=np.zeros(8, bool))

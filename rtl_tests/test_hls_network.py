@@ -160,7 +160,7 @@ def test_reach_is_attained_and_never_left():
             ends = np.array([0, first.peak], np.uint8)  # a sum is extreme where every input is
             values = ends[np.arange(1 << first.inputs)[:, None] >> np.arange(first.inputs) & 1]
             sums = reference.accumulate(first, values)
-            low, high = first.reach()
+            low, high = first.reach
             assert (sums.min(0) == low).all() and (sums.max(0) == high).all()
 
 

@@ -156,7 +156,7 @@ def score_bits(layer: SparseLayer) -> int:
     """Return the bits of one output: 1, or the width of a score that holds every score of the layer."""
     if layer.offset is None:
         return 1
-    low, high = layer.reach()
+    low, high = layer.reach
     ends: list[int] = [*(2 * low + layer.offset).tolist(), *(2 * high + layer.offset).tolist()]
     return max((end if end >= 0 else ~end).bit_length() + 1 for end in ends)
 
