@@ -15,6 +15,7 @@ from sbnn.boards import (
     bench_scale,
     bench_variants,
 )
+from sbnn.boards.bench_aims import aims_table
 from sbnn.boards.bench_figure import FIGURE, draw, our_points, read_published
 from sbnn.boards.bench_kept import forget
 from sbnn.boards.bench_models import (
@@ -29,7 +30,7 @@ from sbnn.boards.bench_models import (
     metrics,
     read_results,
 )
-from sbnn.boards.bench_tables import aims_table, folded_table, layer_table, scale_table, speed_table
+from sbnn.boards.bench_tables import folded_table, layer_table, scale_table, speed_table
 from sbnn.boards.sweep_figure import draw_studies
 from sbnn.boards.table import bitstream_table
 from sbnn.hls.network import Network, load
@@ -159,7 +160,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "scale": scale_table(scale, results["boards"]),
             "clocks": bench_clock.clock_table(clocks),
             "variants": bench_variants.variant_table(bench_variants.read_variant_results()),
-            "aims": aims_table(layers, scale, clocks, ours),
+            "aims": aims_table(results, layers, scale, clocks, ours),
         },
     }
 

@@ -1,11 +1,9 @@
-"""Markdown tables of layer_results.json and scale_results.json, and the aims they are held against."""
+"""Markdown tables of layer_results.json and scale_results.json."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sbnn.boards.table import markdown
-from sbnn.hls.fit import largest_errors
-from sbnn.hls.measure import read_rows
 
 # What a family's LUTs are called, and which count of a netlist fills the device.
 SIZES = {"xc7": "LUT6 sites", "ecp5": "LUT4"}
@@ -24,14 +22,14 @@ def layer_table(results: Mapping[str, Any], family: str) -> str:
         *("`+` trees", "da4ml", "dense, shared", "dense, unshared", "dense / ours"),
     )
     rows: list[tuple[str, ...]] = [head]
-    for model, layers in _models(results).items():
-        found = [_layer(results, f"{model}/{name}", family) for name in layers]
+    for model, layers in models_of(results).items():
+        found = [layer_sizes(results, f"{model}/{name}", family) for name in layers]
         rows += [
             (f"{model} {name}", shape_of(results, f"{model}/{name}"), *_cells(sizes))
             for name, sizes in zip(layers, found, strict=True)
         ]
         whole = {
-            kind: _sum_of([sizes[kind] for sizes in found]) for kind in (found[0] if found else {})
+            kind: sum_of([sizes[kind] for sizes in found]) for kind in (found[0] if found else {})
         }
         rows.append((f"**{model}, all layers**", "", *_cells(whole)))
     return markdown(rows)
@@ -68,14 +66,14 @@ def folded_table(results: Mapping[str, Any], published: Sequence[Mapping[str, An
         *("block RAM", "sites x cycles", "ours, sites x 1", "ratio"),
     )
     rows: list[tuple[str, ...]] = [head]
-    for model, layers in _models(results).items():
+    for model, layers in models_of(results).items():
         shapes = [shape_of(results, f"{model}/{name}").replace(" ", "") for name in layers]
         folded = [results["dense"].get(s, {}).get("folded", {}).get("xc7", {}) for s in shapes]
         if not all("sites" in found for found in folded):
             continue
         cycles = max(found["cycles_per_vector"] for found in folded)
         sites = sum(found["sites"] for found in folded)
-        ours = _sum_of([_layer(results, f"{model}/{name}", "xc7")["ours"] for name in layers])
+        ours = sum_of([layer_sizes(results, f"{model}/{name}", "xc7")["ours"] for name in layers])
         rows.append(
             (
                 model,
@@ -146,81 +144,13 @@ def scale_table(results: Mapping[str, Any], boards: Mapping[str, Any]) -> str:
     return markdown(rows)
 
 
-def aims_table(
-    results: Mapping[str, Any],
-    scale: Mapping[str, Any],
-    clocks: Mapping[str, Any],
-    ours: Sequence[Any],
-) -> str:
-    """Return the aims that these figures decide, each with what was measured.
-
-    Args:
-        results: layer_results.json.
-        scale: scale_results.json.
-        clocks: clock_results.json.
-        ours: (model, LUT6, accuracy in %) of the synthesised models.
-    """
-    rows = [("aim", "measured", "met")]
-
-    def add(aim: str, measured: str, met: bool | None) -> None:
-        rows.append((aim, measured, DASH if met is None else "yes" if met else "no"))
-
-    for model, layers in _models(results).items():
-        found = {name: _layer(results, f"{model}/{name}", "xc7") for name in layers}
-        total = {
-            k: _sum_of([sizes[k] for sizes in found.values()]) for k in next(iter(found.values()))
-        }
-        mine, ones = total["ours"], total["ones"]
-        if model == "sbnn95":
-            value = mine / ones if mine and ones else None
-            text = f"{value:.2f}" if value else DASH
-            met = value <= 0.85 if value else None
-            add("sbnn95, all layers: at most 0.85 LUT6 sites per one", text, met)
-        for kind, least in (("unshared", 10), ("shared", 7)):
-            dense = total[kind]
-            ratio = dense / mine if dense and mine else None
-            text = f"{ratio:.1f}x" if ratio else DASH
-            met = ratio >= least if ratio else None
-            add(f"{model}: at least {least}x below dense, {kind}", text, met)
-        for kind in ("plus", "da4ml"):
-            pairs = [(s["ours"], s[kind]) for s in found.values()]
-            known = [(a, b) for a, b in pairs if a is not None and b is not None]
-            below = sum(a < b for a, b in known)
-            met = below == len(pairs) if len(known) == len(pairs) else None
-            text = f"{below} of {len(known)} measured layers"
-            add(f"{model}: below {kind} on every layer", text, met)
-    for family, least, how in (
-        ("xc7", 250, "7-series -1 by the delay model"),
-        ("ecp5", 150, "ECP5 by nextpnr"),
-    ):
-        reached = {model: found["mhz"] for model, found in clocks[family].items()}
-        text = ", ".join(f"{model} {mhz:.0f}" for model, mhz in reached.items()) or DASH
-        add(f"{least} MHz on {how}", text, min(reached.values()) >= least if reached else None)
-    for most, aimed in ((4_000, 98.0), (9_000, 98.4)):
-        fit = [(accuracy, name, lut) for name, lut, accuracy in ours if lut <= most]
-        best = max(fit, default=None)
-        text = f"{best[0]:.2f} % ({best[1]}, {best[2]:,})" if best else DASH
-        add(f"{aimed:g} % on MNIST in {most:,} LUT6", text, best[0] >= aimed if best else None)
-    errors = largest_errors(read_rows())
-    text = ", ".join(f"{family} {100 * error:.1f} %" for family, error in errors.items())
-    add("estimated LUTs within 10 % on every measured layer", text, max(errors.values()) <= 0.1)
-    point = scale["points"].get("17000")
-    if point:
-        steps, loading = (point["lower"], point["generate"]), scale["loading"]
-        seconds = sum(step["seconds"] for step in steps)
-        own = seconds - sum(loading[step]["seconds"] for step in ("lower", "generate"))
-        peak = max(step["peak_mb"] for step in steps)
-        text = f"{own:.1f} s and {seconds - own:.1f} s of loading packages, {peak:,} MB"
-        add("QONNX to RTL, 17,000 ones: under 10 s, 1 GB", text, own < 10 and peak < 1024)
-    return markdown(rows)
-
-
 def shape_of(results: Mapping[str, Any], layer: str) -> str:
     """Return "inputs x outputs" of a layer."""
     return str(results["layers"][layer]["shape"]).replace("x", " x ")
 
 
-def _models(results: Mapping[str, Any]) -> dict[str, list[str]]:
+def models_of(results: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Return {model: names of its layers}."""
     models: dict[str, list[str]] = {}
     for name in results["layers"]:
         model, layer = name.split("/")
@@ -228,7 +158,7 @@ def _models(results: Mapping[str, Any]) -> dict[str, list[str]]:
     return models
 
 
-def _layer(results: Mapping[str, Any], name: str, family: str) -> dict[str, int | None]:
+def layer_sizes(results: Mapping[str, Any], name: str, family: str) -> dict[str, int | None]:
     """Return {kind: size} of one layer, None where it has not been measured."""
     layer = results["layers"][name]
     dense = results["dense"].get(layer["shape"], {})
@@ -248,7 +178,8 @@ def _cells(sizes: Mapping[str, int | None]) -> tuple[str, ...]:
     return (_number(ones), _number(ours), per_one, *map(_number, numbers), ratios)
 
 
-def _sum_of(values: Sequence[int | None]) -> int | None:
+def sum_of(values: Sequence[int | None]) -> int | None:
+    """Return the sum, None where one has not been measured."""
     known = [value for value in values if value is not None]
     return sum(known) if len(known) == len(values) else None
 
