@@ -145,7 +145,11 @@ def tables() -> dict[Path, dict[str, str]]:
     results, layers = read_results(), bench_layers.read_layer_results()
     scale = bench_scale.read_scale_results()
     clocks = bench_clock.read_clock_results()
-    ours = our_points(results["models"], metrics())
+    variants = bench_variants.read_variant_results()
+    ours = (
+        *our_points(results["models"], metrics()),
+        *bench_variants.variant_points(variants),
+    )
     return {
         ROOT / "README.md": {
             "results": results_table(results["models"], metrics(), (*MEASURED, *ESTIMATED)),
@@ -159,7 +163,7 @@ def tables() -> dict[Path, dict[str, str]]:
             "folded": folded_table(layers, read_published()),
             "scale": scale_table(scale, results["boards"]),
             "clocks": bench_clock.clock_table(clocks),
-            "variants": bench_variants.variant_table(bench_variants.read_variant_results()),
+            "variants": bench_variants.variant_table(variants),
             "aims": aims_table(results, layers, scale, clocks, ours),
         },
     }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from sbnn.boards.bench_models import CONVOLUTIONAL
 from sbnn.boards.bench_tables import DASH, layer_sizes, models_of, sum_of
 from sbnn.boards.table import markdown
 from sbnn.hls.fit import largest_errors
@@ -35,7 +36,7 @@ def aims_table(
         layers: layer_results.json.
         scale: scale_results.json.
         clocks: clock_results.json.
-        ours: (model, LUT6 sites, accuracy in %) of the synthesised models.
+        ours: (model, LUT6 sites, accuracy in %) of the synthesised models and variants.
     """
     aims = [
         _sites_per_one(results["models"]),
@@ -89,13 +90,15 @@ def _clocks(clocks: Mapping[str, Any]) -> Iterator[Aim]:
 
 def _accuracy(ours: Sequence[tuple[str, int, float]]) -> Iterator[Aim]:
     for most, wanted in ACCURACY.items():
-        aim = f"{wanted:g} % on MNIST in {most:,} LUT6"
         fit = [(accuracy, name, lut) for name, lut, accuracy in ours if lut <= most]
-        if not fit:
-            yield aim, DASH, None
-            continue
-        accuracy, name, lut = max(fit)
-        yield aim, f"{accuracy:.2f} % ({name}, {lut:,})", accuracy >= wanted
+        fast = [found for found in fit if found[1] not in CONVOLUTIONAL]
+        for kind, found in (("", fit), (", an image a cycle", fast)):
+            aim = f"{wanted:g} % on MNIST in {most:,} LUT6{kind}"
+            if not found:
+                yield aim, DASH, None
+                continue
+            accuracy, name, lut = max(found)
+            yield aim, f"{accuracy:.2f} % ({name}, {lut:,})", accuracy >= wanted
 
 
 def _estimate() -> Aim:

@@ -9,6 +9,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from sbnn.boards.bench_models import CONVOLUTIONAL
 from sbnn.train.config import load_config
 from sbnn.train.figure import STYLE, quieten, save, thousands
 
@@ -68,6 +69,8 @@ def draw(
     theirs = [(point["name"], point["lut"], 100 * point["accuracy"]) for point in published]
     sparse = [point for point in variants if point[0].startswith("sparse")]
     others = [point for point in variants if point not in sparse]
+    slow = [point for point in ours if point[0] in CONVOLUTIONAL]
+    fast = [point for point in ours if point not in slow]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 4.4), layout="constrained", facecolor="white")
         axes = figure.add_subplot()
@@ -76,7 +79,8 @@ def draw(
             (theirs, THEIRS, "s", "none", "published by their authors, not measured here"),
             (sparse, OURS, ".-", OURS, "sbnn95's shape, 90 to 99 % zeros, quick training"),
             (others, OTHERS, "^", "none", "the same, other widths, learned xi"),
-            (ours, OURS, "o", OURS, "this generator, whole core, yosys"),
+            (fast, OURS, "o", OURS, "this generator, whole core, yosys"),
+            (slow, OURS, "o", "none", "the same, convolutions: an image in 784 cycles or more"),
         ):
             axes.plot(
                 [lut for _, lut, _ in points],

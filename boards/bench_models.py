@@ -28,10 +28,13 @@ BUILD = ROOT / "build"
 RESULTS = Path(__file__).resolve().parent / "results.json"
 # In the README's order. bnn is the dense network of the same shape: its 167,000 ones are ten times what
 # yosys's WebAssembly build and the ECP5-85F hold, so only its accuracy and its estimate are given.
-MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95")
+MEASURED = ("sbnn95", "sbnn98", "sbnn95-dual", "lut4k", "tfc-sbnn95")
 ESTIMATED = ("bnn",)
 CONVOLUTIONAL = ("lenet-sbnn95", "lenet-lut4k", "fashion-sbnn95")
 ROWS = (*MEASURED, *CONVOLUTIONAL, *ESTIMATED)
+# nextpnr finds no way for lut4k on an ECP5: 12,270 connections between 5,564 LUT4 of its hidden layers, where
+# those of sbnn95 have 15,436 between 16,224. Its LUTs are counted, its bitstream is not made.
+UNROUTED = ("lut4k",)
 BITSTREAM_BOARD = "ulx3s"
 # For each board that needs nothing but pip the largest tracked model that fits; on the ulx3s, which has room
 # for all of them, the one that the README is about.
@@ -146,7 +149,7 @@ def _measure_model(model: str, known: Mapping[str, Any]) -> dict[str, Any]:
     row = {
         "key": key,
         **about,
-        **({name: known[name] for name in KEPT} if same else _run_the_line(model)),
+        **({name: known[name] for name in KEPT if name in known} if same else _run_the_line(model)),
     }
     for family, report in row["synthesis"].items():
         _estimate_again(report, cores[family], family)
@@ -154,13 +157,15 @@ def _measure_model(model: str, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run_the_line(model: str) -> dict[str, Any]:
-    """Return what takes minutes: counts by yosys for both families, and the routed bitstream."""
+    """Return what takes minutes: counts by yosys for both families, and the bitstream where one is routed."""
     synthesis = {}
     for board in SYNTHESIS_BOARDS:
         make_target("synth", model, board)
         report = _read(BUILD / model / board / "report" / "synth.json")
         names = ("tool", "rtl_digest", "layers", "streams", "total")
         synthesis[report["family"]] = {name: report[name] for name in names}
+    if model in UNROUTED:
+        return {"synthesis": synthesis}
     make_target("bitstream", model, BITSTREAM_BOARD)
     folder = BUILD / model / BITSTREAM_BOARD
     manifest, route = load_manifest(folder / "manifest.json"), _read(folder / REPORT)

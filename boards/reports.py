@@ -16,6 +16,8 @@ ROUTED = {
     "ice40": {"lut": "ICESTORM_LC", "bram": "ICESTORM_RAM", "dsp": "ICESTORM_DSP"},
     "gowin": {"lut": "LUT4", "ff": "DFF", "bram": "BSRAM", "dsp": "MULT18X18"},
 }
+# A router that has not got on for so many rounds, and that is so far from an end, never gets there.
+PATIENCE, MANY_WIRES = 5, 1_000
 
 
 @dataclass(frozen=True)
@@ -138,6 +140,24 @@ def check_timing(board: Board, model: str, seed: int, clocks: dict[str, Timing])
                 f"{clock.achieved_mhz:.1f} MHz with seed {seed}, needs {clock.needed_mhz:.1f} MHz; "
                 f"try another seed, or a levels_per_stage below {board.levels_per_stage}"
             )
+
+
+def congestion(log: str) -> str | None:
+    """Return why nextpnr's router2 will find no way, None while it may.
+
+    Of a design that fits, ever fewer wires have two users, if at the end by ones. lut4k on an ECP5 has more
+    after 12 rounds (5,897) than after 7 (5,771), and each takes longer than the one before.
+
+    Args:
+        log: nextpnr's log so far.
+    """
+    rounds = [int(found) for found in re.findall(r"iter=\d+ wires=\d+ overused=(\d+)", log)]
+    if len(rounds) <= PATIENCE or rounds[-1] < max(MANY_WIRES, rounds[-1 - PATIENCE]):
+        return None
+    return (
+        f"after {len(rounds)} rounds of routing {rounds[-1]:,} wires have more than one user, no fewer than "
+        f"{PATIENCE} rounds before; so many connections between so few LUTs need another device or fewer ones"
+    )
 
 
 def shares(board: Board, used: dict[str, int]) -> dict[str, dict[str, float]]:

@@ -33,6 +33,7 @@ class Stage:
         log: file that the tool writes its log to, relative to the build folder.
         inputs: files that it reads, relative to the build folder.
         outputs: files that it writes.
+        hopeless: says of the log so far why the tool should not go on, None while it may.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Stage:
     log: str
     inputs: Sequence[str]
     outputs: Sequence[str]
+    hopeless: Callable[[str], str | None] | None = None
 
 
 def tool_version(tool: str) -> str:
@@ -110,9 +112,15 @@ def _run(folder: Path, stage: Stage, bar: "tqdm[None]") -> float:
     (folder / stage.log).unlink(missing_ok=True)
     failures: list[BaseException] = []
 
+    def watch() -> str | None:
+        log = folder / stage.log
+        text = log.read_text(errors="replace") if log.is_file() else ""
+        return stage.hopeless(text) if stage.hopeless else None
+
     def run() -> None:
         try:
-            run_tool(list(stage.argv), folder, folder / "stages" / f"{stage.name}.out")
+            output = folder / "stages" / f"{stage.name}.out"
+            run_tool(list(stage.argv), folder, output, watch if stage.hopeless else None)
         except BaseException as error:
             failures.append(error)
 

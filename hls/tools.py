@@ -6,7 +6,7 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sbnn.train.errors import UserError
@@ -19,6 +19,10 @@ PACKAGES = {
 }
 
 ROOM = 1 << 16  # bytes that must be free behind a tool, or it ran out of them
+LOOK_SECONDS = 0.5  # between two looks at a tool that is watched
+
+# Says why a running tool is to be stopped, None while it may go on.
+Watch = Callable[[], str | None]
 
 
 class ToolError(UserError):
@@ -48,14 +52,14 @@ def find_tool(name: str) -> str:
     return path
 
 
-def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
+def run_tool(argv: Sequence[str], cwd: Path, log: Path, watch: Watch | None = None) -> None:
     """Run a tool in `cwd` with its output in `log`.
 
     YoWASP tools are WebAssembly: they see only files below `cwd`, by relative paths.
 
     Raises:
         ToolError: the tool is missing or exits with an error, of which its last line that says why is quoted;
-            or it may have written half of its files, for the disk is full.
+            `watch` stopped it; or it may have written half of its files, for the disk is full.
     """
     command = [find_tool(argv[0]), *argv[1:]]
     guard = shutil.which(
@@ -65,23 +69,45 @@ def run_tool(argv: Sequence[str], cwd: Path, log: Path) -> None:
         command = [guard, "--pdeathsig", "KILL", *command]
     log.parent.mkdir(parents=True, exist_ok=True)
     began = time.time()
-    with log.open("wb") as stream:
-        done = subprocess.run(
+    with (
+        log.open("wb") as stream,
+        subprocess.Popen(
             command,
             cwd=cwd,
             env=environment(),
             stdout=stream,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            check=False,
-        )
-    if done.returncode:
+        ) as process,
+    ):
+        try:
+            stopped = _wait(process, watch)
+        finally:
+            process.kill()  # of one that has ended: nothing
+    if stopped:
+        raise ToolError(f"{argv[0]} was stopped: {stopped}")
+    if process.returncode:
         lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
         errors = [line for line in lines if "error" in line.lower()]
         reason = (errors or lines or ["no output"])[-1].strip()
         raise ToolError(f"{argv[0]} failed ({reason}); its log is {log}")
     if full := _no_room(cwd, began):
         raise ToolError(f"{cwd}: {full}, so {argv[0]} may have written half of its files")
+
+
+def _wait(process: "subprocess.Popen[bytes]", watch: Watch | None) -> str | None:
+    """Wait for a tool's end; return why it is to be stopped before that."""
+    if watch is None:
+        process.wait()
+        return None
+    while True:
+        try:
+            process.wait(LOOK_SECONDS)
+        except subprocess.TimeoutExpired:
+            if reason := watch():
+                return reason
+        else:
+            return None
 
 
 def _no_room(folder: Path, began: float) -> str:

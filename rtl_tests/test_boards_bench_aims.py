@@ -111,9 +111,11 @@ def test_what_is_not_measured_is_a_dash(measured):
 
 
 def test_accuracy_counts_only_what_fits():
-    best = [("a", 3_999, 97.9), ("b", 4_001, 99.0), ("c", 9_000, 98.4)]
-    assert list(bench_aims._accuracy(best)) == [
-        ("98 % on MNIST in 4,000 LUT6", "97.90 % (a, 3,999)", False),
-        ("98.4 % on MNIST in 9,000 LUT6", "99.00 % (b, 4,001)", True),
+    points = [("lut4k", 3_999, 97.9), ("lenet-lut4k", 4_001, 99.0), ("sbnn95", 9_000, 98.4)]
+    assert list(bench_aims._accuracy(points)) == [
+        ("98 % on MNIST in 4,000 LUT6", "97.90 % (lut4k, 3,999)", False),
+        ("98 % on MNIST in 4,000 LUT6, an image a cycle", "97.90 % (lut4k, 3,999)", False),
+        ("98.4 % on MNIST in 9,000 LUT6", "99.00 % (lenet-lut4k, 4,001)", True),
+        ("98.4 % on MNIST in 9,000 LUT6, an image a cycle", "98.40 % (sbnn95, 9,000)", True),
     ]
-    assert [met for *_, met in bench_aims._accuracy([])] == [None, None]
+    assert [met for *_, met in bench_aims._accuracy([])] == [None] * 4

