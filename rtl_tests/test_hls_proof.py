@@ -173,6 +173,7 @@ def test_few_bits(network):
     [
         *(("digits-xi", 138), ("digits-conv", 138), ("tfc-sbnn95", 200), ("sbnn98", 549)),
         *(("sbnn95", 764), ("sbnn95-dual", 736), ("lenet-lut4k", 246), ("lenet-sbnn95", 385)),
+        ("lut4k", 2325),
     ],
 )
 def test_trained(model, neurons):
